@@ -1,0 +1,41 @@
+# Every command of the project. `make` alone lists them; CI runs these and nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up render test check fix clean
+
+# A script's own folder must not shadow the standard library.
+export PYTHONSAFEPATH := 1
+# Trust what the machine trusts: a company's own certificate authority is found where its administrator put it.
+export UV_SYSTEM_CERTS := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv),$(CURDIR)/.tools/bin/uv)
+RUN := $(UV) run --frozen --all-packages --group dev
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(UV) ## Install everything the other targets need (they do it themselves)
+	@$(UV) sync --quiet --frozen --all-packages --group dev
+
+$(CURDIR)/.tools/bin/uv:
+	@echo "uv is not on PATH: bringing it into .tools/"
+	@python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
+	$(RUN) pytest -n auto $(ARGS)
+
+check: setup ## Lint, types, import directions, lock file
+	$(UV) lock --check
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) pyright
+	$(RUN) lint-imports
+
+fix: setup ## Format, and mend what the linter can
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .tools .vodstack .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

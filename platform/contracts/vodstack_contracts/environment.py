@@ -1,0 +1,30 @@
+"""The environment variables by which a program of ours is configured: Deployments set them, settings read them.
+
+The first five names are those of the Go service that vodstack succeeds, kept so that scripts go on working.
+"""
+
+from enum import StrEnum
+
+
+class Variable(StrEnum):
+    """A variable's name; the comment on each line says what it holds."""
+
+    AWS_REGION = "AWS_REGION"
+    DYNAMODB_TABLE = "DYNAMODB_TABLE"  # the videos table's name
+    S3_BUCKET = "S3_BUCKET"  # the one bucket of originals and renditions
+    SQS_QUEUE_URL = "SQS_QUEUE_URL"  # the arrivals queue
+    PORT = "PORT"  # the API's
+    HOST = "VODSTACK_HOST"  # the address that the API and the metrics listen on
+    METRICS_PORT = "VODSTACK_METRICS_PORT"  # the worker's, for metrics and probes
+    WORK_TABLE = "VODSTACK_WORK_TABLE"  # idempotency keys, quotas, chunk sets, leases
+    AUTH = "VODSTACK_AUTH"  # `none`, in so many words, lets everyone in
+    MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
+    SCRATCH_DIRECTORY = "VODSTACK_SCRATCH_DIR"
+    VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
+    JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
+    LOG_FORMAT = "VODSTACK_LOG_FORMAT"  # `json` or `console`
+    LOG_LEVEL = "VODSTACK_LOG_LEVEL"
+
+
+DEFAULT_PORT = 8080
+DEFAULT_METRICS_PORT = 9090

@@ -1,0 +1,16 @@
+"""Names of the metrics that dashboards, rules and alerts stand on.
+
+The first four are those of the Go service that vodstack succeeds; new ones begin with `vodstack_`.
+"""
+
+HTTP_REQUESTS = "myapp_http_requests_total"  # labels path (the route's template), method, status
+HTTP_REQUEST_DURATION = "myapp_http_request_duration_seconds"  # labels path, method, status
+WORKER_PROCESSING_DURATION = "worker_processing_duration_seconds"  # time at work on a video, idle not counted
+WORKER_ERRORS = "worker_errors_total"
+
+UPLOADS_IN_FLIGHT = "vodstack_uploads_in_flight"
+UPLOAD_BYTES = "vodstack_upload_bytes_total"
+WORKER_JOBS_IN_FLIGHT = "vodstack_worker_jobs_in_flight"
+WORKER_JOBS = "vodstack_worker_jobs_total"  # label outcome: ready, failed, dropped, returned, retried
+WORKER_STAGE_DURATION = "vodstack_worker_stage_duration_seconds"  # label stage
+WORKER_HEARTBEATS_LOST = "vodstack_worker_heartbeats_lost_total"

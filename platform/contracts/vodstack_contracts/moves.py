@@ -1,0 +1,111 @@
+"""Conditional writes to a video's record, ready for the table's PutItem and UpdateItem.
+
+Every change of state goes through `move`, whose condition follows from `MOVES`: a late or repeated message finds it
+false and DynamoDB answers ConditionalCheckFailedException.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from vodstack_contracts.items import to_attribute, to_item
+from vodstack_contracts.videos import Lease, Status, VideoRecord, sources_of, timestamp
+
+KEY = "video_id"
+
+
+def create(record: VideoRecord) -> dict[str, Any]:
+    """Arguments of PutItem for a new record; an id that is taken is refused."""
+    return {"Item": to_item(record), "ConditionExpression": f"attribute_not_exists({KEY})"}
+
+
+def move(
+    video_id: str,
+    target: Status,
+    *,
+    lease_token: str | None = None,
+    changes: Mapping[str, object] | None = None,
+    remove: Collection[str] = (),
+) -> dict[str, Any]:
+    """Arguments of UpdateItem for a move to `target` from any state that allows it.
+
+    With `lease_token`, only its holder may.
+    """
+    condition = _Condition()
+    condition.status_in(sources_of(target))
+    if lease_token is not None:
+        condition.lease_held(lease_token)
+    return _update(video_id, {"status": target, **(changes or {})}, remove, condition)
+
+
+def take(video_id: str, lease: Lease, *, now: float, changes: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """Arguments of UpdateItem by which a worker takes a video, or takes one over whose lease has lapsed.
+
+    `now` is in epoch seconds. The time-to-live goes: an object that arrived is kept.
+    """
+    condition = _Condition()
+    condition.status_in(sources_of(Status.PROCESSING))
+    condition.or_lapsed(now)
+    update = _update(
+        video_id, {"status": Status.PROCESSING, "lease": lease, **(changes or {})}, ("expires_at", "error"), condition
+    )
+    update["UpdateExpression"] += " ADD #attempts :one"
+    update["ExpressionAttributeNames"]["#attempts"] = "attempts"
+    update["ExpressionAttributeValues"][":one"] = to_attribute(1)
+    return update
+
+
+def amend(
+    video_id: str,
+    within: Collection[Status],
+    *,
+    lease_token: str | None = None,
+    changes: Mapping[str, object] | None = None,
+    remove: Collection[str] = (),
+) -> dict[str, Any]:
+    """Arguments of UpdateItem for a change that leaves the state alone, allowed `within` those states."""
+    condition = _Condition()
+    condition.status_in(within)
+    if lease_token is not None:
+        condition.lease_held(lease_token)
+    return _update(video_id, changes or {}, remove, condition)
+
+
+class _Condition:
+    def __init__(self) -> None:
+        self.expression = ""
+        self.names: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+
+    def status_in(self, statuses: Collection[Status]) -> None:
+        allowed = {f":from{index}": to_attribute(status) for index, status in enumerate(sorted(statuses))}
+        self.names["#status"] = "status"
+        self.values.update(allowed)
+        self.expression = f"#status IN ({', '.join(allowed)})"
+
+    def lease_held(self, token: str) -> None:
+        self.names |= {"#lease": "lease", "#token": "token"}
+        self.values[":token"] = to_attribute(token)
+        self.expression += " AND #lease.#token = :token"
+
+    def or_lapsed(self, now: float) -> None:
+        self.names |= {"#lease": "lease", "#lease_end": "expires_at"}
+        self.values |= {":now": to_attribute(now), ":processing": to_attribute(Status.PROCESSING)}
+        self.expression = f"({self.expression}) OR (#status = :processing AND #lease.#lease_end < :now)"
+
+
+def _update(
+    video_id: str, changes: Mapping[str, object], remove: Collection[str], condition: _Condition
+) -> dict[str, Any]:
+    names = {f"#{name}": name for name in (*changes, *remove, "updated_at")} | condition.names
+    values = {f":{name}": to_attribute(value) for name, value in changes.items()} | condition.values
+    values[":updated_at"] = to_attribute(timestamp())
+    sets = ", ".join(f"#{name} = :{name}" for name in (*changes, "updated_at"))
+    removes = f" REMOVE {', '.join(f'#{name}' for name in remove)}" if remove else ""
+    return {
+        "Key": {KEY: to_attribute(video_id)},
+        "UpdateExpression": f"SET {sets}{removes}",
+        "ConditionExpression": condition.expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }

@@ -1,0 +1,86 @@
+"""What a stack exports, layer by layer: a contract with the teams that consume it.
+
+A layer's struct is generic in what it holds: plain text once decoded from the layer's JSON document in SSM
+(`FoundationOutputs[str]`), Pulumi outputs in a program (`FoundationOutputs[pulumi.Output[str]]`). Renaming or dropping
+an output, or changing what it means, is a breaking change and raises the layer's version.
+"""
+
+from typing import Annotated, Any, Generic, Protocol, TypeVar, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from vodstack_contracts.errors import MissingOutputError
+
+T = TypeVar("T")
+LayerOutputs = TypeVar("LayerOutputs", bound=Struct)
+
+CONTRACT_FIELD = "contract"
+
+
+class FoundationOutputs(
+    Struct, Generic[T], frozen=True, kw_only=True, rename="camel", tag="foundation/v1", tag_field=CONTRACT_FIELD
+):
+    """Names and addresses of everything that holds data."""
+
+    region: Annotated[T, Meta(description="AWS region of every resource below")]
+    bucket_name: Annotated[T, Meta(description="bucket of originals and renditions")]
+    bucket_arn: Annotated[T, Meta(description="ARN of the bucket")]
+    videos_table_name: Annotated[T, Meta(description="DynamoDB table of the video records")]
+    videos_table_arn: Annotated[T, Meta(description="ARN of the videos table")]
+    work_table_name: Annotated[T, Meta(description="DynamoDB table of short-lived work items")]
+    work_table_arn: Annotated[T, Meta(description="ARN of the work table")]
+    arrivals_queue_url: Annotated[T, Meta(description="SQS queue of the originals that arrived")]
+    arrivals_queue_arn: Annotated[T, Meta(description="ARN of the arrivals queue")]
+    arrivals_dlq_url: Annotated[T, Meta(description="dead-letter queue of the arrivals")]
+    arrivals_dlq_arn: Annotated[T, Meta(description="ARN of the arrivals' dead-letter queue")]
+    chunks_queue_url: Annotated[T, Meta(description="SQS queue of chunk jobs")]
+    chunks_queue_arn: Annotated[T, Meta(description="ARN of the chunks queue")]
+    chunks_dlq_url: Annotated[T, Meta(description="dead-letter queue of the chunk jobs")]
+    chunks_dlq_arn: Annotated[T, Meta(description="ARN of the chunks' dead-letter queue")]
+
+
+class ServicesOutputs(
+    Struct, Generic[T], frozen=True, kw_only=True, rename="camel", tag="services/v1", tag_field=CONTRACT_FIELD
+):
+    """Where the API is reached and who the services are to AWS."""
+
+    namespace: Annotated[T, Meta(description="Kubernetes namespace of the API and the worker")]
+    api_url: Annotated[T, Meta(description="address of the API inside the cluster")]
+    api_role_arn: Annotated[T, Meta(description="IAM role of the API")]
+    worker_role_arn: Annotated[T, Meta(description="IAM role of the worker")]
+
+
+LAYERS: tuple[type[Struct], ...] = (FoundationOutputs, ServicesOutputs)
+
+
+class StackReader(Protocol):
+    """The part of `pulumi.StackReference` that `read` leans on, so that this package needs no Pulumi."""
+
+    def require_output(self, key: str) -> Any:
+        """The output `key` of the stack, or an error that names it."""
+        ...
+
+
+def contract_of(layer: type[Struct]) -> str:
+    """A layer's name and version, as in `foundation/v1`."""
+    struct: type[Struct] = get_origin(layer) or layer
+    return str(struct.__struct_config__.tag)
+
+
+def exports(outputs: Struct) -> dict[str, Any]:
+    """A layer's outputs by the names under which a stack exports them."""
+    return {info.encode_name: getattr(outputs, info.name) for info in msgspec.structs.fields(outputs)}
+
+
+def read(layer: type[LayerOutputs], reference: StackReader) -> LayerOutputs:
+    """A layer's outputs, as Pulumi outputs, from the stack that `reference` names."""
+    return layer(**{info.name: reference.require_output(info.encode_name) for info in msgspec.structs.fields(layer)})
+
+
+def decode(layer: type[LayerOutputs], document: str | bytes) -> LayerOutputs:
+    """A layer's outputs from its JSON document in SSM. Raises MissingOutputError."""
+    try:
+        return msgspec.json.decode(document, type=layer)
+    except msgspec.ValidationError as error:
+        raise MissingOutputError(f"this is no {contract_of(layer)} document: {error}") from error
