@@ -16,3 +16,7 @@ class UnknownKeyError(ContractError):
 
 class MissingOutputError(ContractError):
     """A stack does not export an output that the layer's contract promises."""
+
+
+class ForbiddenMoveError(ContractError):
+    """No state allows this move."""

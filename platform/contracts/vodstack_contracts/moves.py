@@ -7,6 +7,7 @@ false and DynamoDB answers ConditionalCheckFailedException.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import to_attribute, to_item
 from vodstack_contracts.videos import Lease, Status, VideoRecord, sources_of, timestamp
 
@@ -28,10 +29,13 @@ def move(
 ) -> dict[str, Any]:
     """Arguments of UpdateItem for a move to `target` from any state that allows it.
 
-    With `lease_token`, only its holder may.
+    With `lease_token`, only its holder may. Raises ForbiddenMoveError where no state allows it.
     """
+    sources = sources_of(target)
+    if not sources:
+        raise ForbiddenMoveError(f"no video ever moves to {target}")
     condition = _Condition()
-    condition.status_in(sources_of(target))
+    condition.status_in(sources)
     if lease_token is not None:
         condition.lease_held(lease_token)
     return _update(video_id, {"status": target, **(changes or {})}, remove, condition)

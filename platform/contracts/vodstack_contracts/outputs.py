@@ -38,6 +38,8 @@ class FoundationOutputs(
     chunks_queue_arn: Annotated[T, Meta(description="ARN of the chunks queue")]
     chunks_dlq_url: Annotated[T, Meta(description="dead-letter queue of the chunk jobs")]
     chunks_dlq_arn: Annotated[T, Meta(description="ARN of the chunks' dead-letter queue")]
+    api_repository_url: Annotated[T, Meta(description="image repository of the API")]
+    worker_repository_url: Annotated[T, Meta(description="image repository of the worker")]
 
 
 class ServicesOutputs(
@@ -71,6 +73,11 @@ def contract_of(layer: type[Struct]) -> str:
 def exports(outputs: Struct) -> dict[str, Any]:
     """A layer's outputs by the names under which a stack exports them."""
     return {info.encode_name: getattr(outputs, info.name) for info in msgspec.structs.fields(outputs)}
+
+
+def document(outputs: Struct) -> dict[str, Any]:
+    """What a layer's JSON document in SSM holds: its contract's name and version, and its outputs."""
+    return {CONTRACT_FIELD: contract_of(type(outputs)), **exports(outputs)}
 
 
 def read(layer: type[LayerOutputs], reference: StackReader) -> LayerOutputs:

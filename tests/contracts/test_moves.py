@@ -1,0 +1,123 @@
+"""The conditional writes against a real table: the state machine as DynamoDB enforces it."""
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vodstack_contracts.errors import ForbiddenMoveError
+from vodstack_contracts.items import from_item
+from vodstack_contracts.moves import amend, create, move, take
+from vodstack_contracts.videos import MOVES, Lease, Status, VideoRecord, new_video_id, timestamp
+
+
+class Table:
+    def __init__(self, foundation) -> None:
+        self.name = foundation.videos_table
+        self.client = foundation.client("dynamodb")
+
+    def add(self, status: Status = Status.UPLOADING, lease: Lease | None = None) -> str:
+        record = VideoRecord(
+            video_id=new_video_id(),
+            status=status,
+            upload_date=timestamp(),
+            updated_at=timestamp(),
+            expires_at=9,
+            lease=lease,
+        )
+        self.client.put_item(TableName=self.name, **create(record))
+        return record.video_id
+
+    def update(self, arguments) -> bool:
+        try:
+            self.client.update_item(TableName=self.name, **arguments)
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def get(self, video_id: str) -> VideoRecord:
+        item = self.client.get_item(TableName=self.name, Key={"video_id": {"S": video_id}})["Item"]
+        return from_item(item, VideoRecord)
+
+
+@pytest.fixture
+def table(foundation) -> Table:
+    return Table(foundation)
+
+
+def lease(token: str, *, ends: float = 100.0) -> Lease:
+    return Lease(token=token, message_id="message", expires_at=ends)
+
+
+def test_an_id_is_given_out_once(table):
+    video_id = table.add()
+    again = VideoRecord(video_id=video_id, status=Status.UPLOADING, upload_date="", updated_at="")
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        table.client.put_item(TableName=table.name, **create(again))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(targets=st.lists(st.sampled_from(sorted(set(Status) - {Status.UPLOADING})), max_size=6))
+def test_only_the_allowed_moves_are_ever_made(table, targets):
+    video_id, state = table.add(), Status.UPLOADING
+    for target in targets:
+        allowed = target in MOVES[state]
+        assert table.update(move(video_id, target)) is allowed
+        state = target if allowed else state
+        assert table.get(video_id).status is state
+
+
+def test_no_write_makes_a_record_that_was_not_there(table):
+    absent = new_video_id()
+    assert not table.update(move(absent, Status.QUEUED))
+    assert not table.update(take(absent, lease("a"), now=0))
+    assert not table.update(amend(absent, Status))
+
+
+def test_a_move_back_to_uploading_is_not_even_written():
+    with pytest.raises(ForbiddenMoveError, match="uploading"):
+        move(new_video_id(), Status.UPLOADING)
+
+
+def test_a_change_rides_on_its_move(table):
+    video_id = table.add()
+    assert table.update(move(video_id, Status.QUEUED, changes={"title": "Hello"}, remove=["expires_at"]))
+    record = table.get(video_id)
+    assert (record.title, record.expires_at) == ("Hello", None)
+
+
+@pytest.mark.parametrize("status", [Status.UPLOADING, Status.QUEUED])
+def test_an_arrival_is_taken_before_and_after_the_api_wrote_it_down(table, status):
+    video_id = table.add(status)
+    assert table.update(take(video_id, lease("a"), now=0))
+    record = table.get(video_id)
+    assert (record.status, record.attempts, record.expires_at) == (Status.PROCESSING, 1, None)
+
+
+def test_a_second_message_finds_the_video_taken(table):
+    video_id = table.add(Status.QUEUED)
+    assert table.update(take(video_id, lease("a", ends=100), now=50))
+    assert not table.update(take(video_id, lease("b", ends=150), now=99))
+    assert table.get(video_id).lease == lease("a", ends=100)
+
+
+def test_a_lapsed_lease_is_taken_over_and_its_old_holder_writes_no_more(table):
+    video_id = table.add(Status.QUEUED)
+    table.update(take(video_id, lease("a", ends=100), now=50))
+    assert table.update(take(video_id, lease("b", ends=200), now=101))
+    assert not table.update(move(video_id, Status.READY, lease_token="a"))
+    assert not table.update(amend(video_id, [Status.PROCESSING], lease_token="a", changes={"progress": 0.5}))
+    assert table.update(move(video_id, Status.READY, lease_token="b", remove=["lease"]))
+    assert table.get(video_id).attempts == 2
+
+
+def test_a_finished_video_is_never_taken_again(table):
+    video_id = table.add(Status.READY, lease("a", ends=1))
+    assert not table.update(take(video_id, lease("b"), now=50))
+
+
+def test_a_refused_write_tells_what_stands_there(table):
+    video_id = table.add(Status.READY)
+    with pytest.raises(table.client.exceptions.ConditionalCheckFailedException) as refusal:
+        table.client.update_item(TableName=table.name, **take(video_id, lease("b"), now=50))
+    assert from_item(refusal.value.response["Item"], VideoRecord).status is Status.READY

@@ -1,0 +1,44 @@
+import msgspec
+import pytest
+
+from vodstack_contracts.errors import MissingOutputError
+from vodstack_contracts.outputs import LAYERS, ServicesOutputs, contract_of, decode, exports, read
+
+
+class Stack:
+    """A stack reference as Pulumi's: it answers for each output that the stack exports."""
+
+    def __init__(self, outputs: dict[str, str]) -> None:
+        self.outputs = outputs
+
+    def require_output(self, key: str) -> str:
+        return self.outputs[key]
+
+
+SERVICES = {"namespace": "vodstack", "apiUrl": "http://api", "apiRoleArn": "arn:api", "workerRoleArn": "arn:worker"}
+
+
+def test_what_a_stack_exports_is_what_its_consumers_read():
+    outputs = read(ServicesOutputs[str], Stack(SERVICES))
+    assert exports(outputs) == SERVICES
+    assert outputs.api_url == "http://api"
+
+
+def test_the_document_in_ssm_reads_back():
+    outputs = read(ServicesOutputs[str], Stack(SERVICES))
+    assert decode(ServicesOutputs[str], msgspec.json.encode(outputs)) == outputs
+
+
+@pytest.mark.parametrize("document", [b"{}", b'{"contract":"services/v1"}', b'{"contract":"services/v2"}'])
+def test_a_document_of_another_contract_is_refused_by_name(document):
+    with pytest.raises(MissingOutputError, match="services/v1"):
+        decode(ServicesOutputs[str], document)
+
+
+def test_each_layer_names_its_version():
+    assert all(contract_of(layer).endswith("/v1") for layer in LAYERS)
+
+
+def test_no_two_layers_export_the_same_name():
+    names = [info.encode_name for layer in LAYERS for info in msgspec.structs.fields(layer)]
+    assert len(names) == len(set(names))
