@@ -34,6 +34,7 @@ class FoundationOutputs(
     arrivals_queue_arn: Annotated[T, Meta(description="ARN of the arrivals queue")]
     arrivals_dlq_url: Annotated[T, Meta(description="dead-letter queue of the arrivals")]
     arrivals_dlq_arn: Annotated[T, Meta(description="ARN of the arrivals' dead-letter queue")]
+    arrivals_visibility_seconds: Annotated[T, Meta(description="seconds that a received arrival stays hidden")]
     chunks_queue_url: Annotated[T, Meta(description="SQS queue of chunk jobs")]
     chunks_queue_arn: Annotated[T, Meta(description="ARN of the chunks queue")]
     chunks_dlq_url: Annotated[T, Meta(description="dead-letter queue of the chunk jobs")]
@@ -59,8 +60,8 @@ LAYERS: tuple[type[Struct], ...] = (FoundationOutputs, ServicesOutputs)
 class StackReader(Protocol):
     """The part of `pulumi.StackReference` that `read` leans on, so that this package needs no Pulumi."""
 
-    def require_output(self, key: str) -> Any:
-        """The output `key` of the stack, or an error that names it."""
+    def require_output(self, name: str, /) -> Any:
+        """The output `name` of the stack, or an error that names it."""
         ...
 
 

@@ -1,0 +1,49 @@
+"""What each service may do to AWS: nothing that it does not do, on nothing but what is its own."""
+
+import pulumi
+
+from vodstack_contracts.objects import ORIGINALS_PREFIX, RENDITIONS_PREFIX
+from vodstack_contracts.outputs import FoundationOutputs
+from vodstack_platform.policy import Statement
+
+Foundation = FoundationOutputs[pulumi.Output[str]]
+_UPLOAD = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+
+
+def api_statements(foundation: Foundation) -> list[Statement]:
+    videos, work = foundation.videos_table_arn, foundation.work_table_arn
+    record = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    return [
+        Statement(
+            sid="Originals", actions=[*_UPLOAD, "s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]
+        ),
+        Statement(sid="Renditions", actions=["s3:GetObject"], resources=[_objects(foundation, RENDITIONS_PREFIX)]),
+        Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
+        Statement(sid="Records", actions=[*record, "dynamodb:DescribeTable"], resources=[videos, work]),
+        Statement(sid="Lists", actions=["dynamodb:Query"], resources=[pulumi.Output.concat(videos, "/index/by-owner")]),
+    ]
+
+
+def worker_statements(foundation: Foundation) -> list[Statement]:
+    queue = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage")
+    record = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:UpdateItem")
+    return [
+        Statement(sid="Originals", actions=["s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]),
+        Statement(sid="Renditions", actions=list(_UPLOAD), resources=[_objects(foundation, RENDITIONS_PREFIX)]),
+        Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
+        Statement(
+            sid="Jobs",
+            actions=[f"sqs:{action}" for action in queue],
+            resources=[foundation.arrivals_queue_arn, foundation.chunks_queue_arn],
+        ),
+        Statement(sid="Records", actions=list(record), resources=[foundation.videos_table_arn]),
+        Statement(
+            sid="Work",
+            actions=[*record, "dynamodb:DeleteItem", "dynamodb:PutItem"],
+            resources=[foundation.work_table_arn],
+        ),
+    ]
+
+
+def _objects(foundation: Foundation, prefix: str) -> pulumi.Output[str]:
+    return pulumi.Output.concat(foundation.bucket_arn, "/", prefix, "*")

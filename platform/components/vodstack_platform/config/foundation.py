@@ -1,0 +1,91 @@
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from vodstack_platform.config.section import Section
+
+_DAY_SECONDS = 86_400
+_RETENTION_LIMIT_SECONDS = 14 * _DAY_SECONDS
+
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,76}$")]
+RepositoryName = Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$", max_length=200)]
+
+
+class BucketSettings(Section):
+    """The bucket of originals and renditions."""
+
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,19}$")] = "vodstack"
+    """Start of the bucket's name. The stack's name and a unique suffix follow, for names are shared by all of AWS."""
+    cors_origins: tuple[str, ...] = ("*",)
+    """Web origins that may upload to and play from the bucket by presigned URLs."""
+    versioned: bool = False
+    """Keep overwritten and deleted objects for `noncurrentDays`. It doubles the storage of whatever is replaced."""
+    noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """Days that a noncurrent version is kept, where `versioned`."""
+    abort_multipart_days: Annotated[int, Field(ge=1, le=365)] = 2
+    """Days after which an unfinished multipart upload is aborted and its parts are freed."""
+    force_destroy: bool = False
+    """Let `pulumi destroy` delete a bucket that still holds videos. For throw-away stacks."""
+
+
+class TableSettings(Section):
+    """The DynamoDB tables."""
+
+    videos: TableName = "twelve-labs-videos"
+    """Name of the videos table."""
+    work: TableName = "twelve-labs-work"
+    """Name of the work table."""
+    point_in_time_recovery: bool = True
+    """Allow restoring the tables to any second of the last 35 days."""
+    deletion_protection: bool = True
+    """Make DynamoDB itself refuse to delete the tables, whoever asks. Turn it off in an `up` before a `destroy`."""
+
+
+class QueueSettings(Section):
+    """The SQS queues, each with a dead-letter queue."""
+
+    arrivals: QueueName = "video-processing-queue"
+    """Name of the queue of originals that arrived. Its dead-letter queue adds `-dlq`."""
+    chunks: QueueName = "video-chunks-queue"
+    """Name of the queue of chunk jobs. Its dead-letter queue adds `-dlq`."""
+    visibility_timeout_seconds: Annotated[int, Field(ge=4, le=43_200)] = 120
+    """Seconds a message stays hidden after it is received, unless the worker's heartbeat extends it (ADR 0007)."""
+    max_receive_count: Annotated[int, Field(ge=20, le=1000)] = 20
+    """Receives before a message goes to the dead-letter queue. Interruptions count, hence at least 20 (ADR 0007)."""
+    retention_seconds: Annotated[int, Field(ge=3600, lt=_RETENTION_LIMIT_SECONDS)] = 4 * _DAY_SECONDS
+    """Seconds that a message waits before SQS drops it. Less than `dlqRetentionSeconds` (ADR 0007)."""
+    dlq_retention_seconds: Annotated[int, Field(ge=3600, le=_RETENTION_LIMIT_SECONDS)] = _RETENTION_LIMIT_SECONDS
+    """Seconds that a dead letter is kept, counted from its first arrival in the source queue."""
+
+    @model_validator(mode="after")
+    def _dead_letters_outlive_messages(self) -> "QueueSettings":
+        if self.dlq_retention_seconds <= self.retention_seconds:
+            raise ValueError("dlqRetentionSeconds must exceed retentionSeconds, or dead letters expire on arrival")
+        return self
+
+
+class RegistrySettings(Section):
+    """The image repositories in ECR."""
+
+    api: RepositoryName = "twelve-labs/api"
+    """Name of the API's image repository."""
+    worker: RepositoryName = "twelve-labs/video-processor"
+    """Name of the worker's image repository."""
+    keep_images: Annotated[int, Field(ge=2, le=1000)] = 30
+    """Images that each repository keeps; older ones are expired."""
+
+
+class FoundationSettings(Section):
+    """What holds data, and the network around it."""
+
+    protect: bool = True
+    """Make Pulumi refuse to delete what holds data (bucket, tables, key). Turn it off in an `up` before a `destroy`."""
+    bucket: BucketSettings = BucketSettings()
+    """The bucket of originals and renditions."""
+    tables: TableSettings = TableSettings()
+    """The DynamoDB tables."""
+    queues: QueueSettings = QueueSettings()
+    """The SQS queues."""
+    registries: RegistrySettings = RegistrySettings()
+    """The image registries (ECR)."""

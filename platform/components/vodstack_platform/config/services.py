@@ -1,0 +1,81 @@
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
+from vodstack_platform.config.section import Section
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
+Port = Annotated[int, Field(ge=1024, le=65_535)]
+ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]*$", max_length=500)]
+Count = Annotated[int, Field(ge=1, le=500)]
+
+
+class ImageSettings(Section):
+    """Which images run."""
+
+    api: ImageReference | None = None
+    """Reference of the API's image, best by digest. Without it: the registry's address and `tag`."""
+    worker: ImageReference | None = None
+    """Reference of the worker's image, best by digest. Without it: the registry's address and `tag`."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] | None = None
+    """Tag of both images in vodstack's own registries. Tags there are immutable."""
+
+
+class ResourceSettings(Section):
+    """What one pod gets of its node."""
+
+    cpu: Quantity
+    """CPU requested, in cores. There is no CPU limit: idle cores are for whoever can use them."""
+    memory: Quantity
+    """Memory requested, which is the limit as well."""
+
+
+class ApiSettings(Section):
+    """Pods of the API."""
+
+    replicas: Count = 2
+    """Pods of the API."""
+    port: Port = DEFAULT_PORT
+    """Port that the API listens on."""
+    resources: ResourceSettings = ResourceSettings(cpu="250m", memory="384Mi")
+    """What one pod of the API gets."""
+    grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds that a stopping API gets to finish running uploads."""
+    max_upload_bytes: Annotated[int, Field(ge=1)] = 50 * 1024**3
+    """Largest accepted video, in bytes."""
+
+
+class WorkerSettings(Section):
+    """Pods of the worker."""
+
+    replicas: Count = 1
+    """Pods of the worker."""
+    metrics_port: Port = DEFAULT_METRICS_PORT
+    """Port of the worker's metrics and probes."""
+    jobs: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Videos that one worker processes at a time. Without it the worker decides by its cores."""
+    resources: ResourceSettings = ResourceSettings(cpu="1", memory="1536Mi")
+    """What one pod of the worker gets."""
+    scratch: Quantity = "20Gi"
+    """Scratch disk of one pod: the original and its renditions lie there while it works."""
+    grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds that a stopping worker gets to hand its videos back."""
+
+
+class ServicesSettings(Section):
+    """The API and the worker."""
+
+    namespace: DnsLabel = "vodstack"
+    """Kubernetes namespace of both."""
+    auth: Literal["none"] | None = None
+    """`none`, in so many words, lets everyone in who reaches the API."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log lines that both write."""
+    images: ImageSettings = ImageSettings()
+    """The images of both."""
+    api: ApiSettings = ApiSettings()
+    """The API."""
+    worker: WorkerSettings = WorkerSettings()
+    """The worker."""

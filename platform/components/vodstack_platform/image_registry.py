@@ -1,0 +1,48 @@
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRegistryArgs:
+    """`keep_images` bounds the bill; `force_delete` lets a destroy take the images along."""
+
+    repository_name: str
+    keep_images: int
+    force_delete: bool
+
+
+class ImageRegistry(pulumi.ComponentResource):
+    """A repository whose tags never move and whose images are scanned as they come."""
+
+    repository_url: pulumi.Output[str]
+    repository_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ImageRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:ImageRegistry", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        repository = aws.ecr.Repository(
+            name,
+            name=args.repository_name,
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
+            force_delete=args.force_delete,
+            opts=child,
+        )
+        aws.ecr.LifecyclePolicy(
+            f"{name}-lifecycle", repository=repository.name, policy=_expire_beyond(args.keep_images), opts=child
+        )
+        self.repository_url, self.repository_arn = repository.repository_url, repository.arn
+        self.register_outputs({"repository_url": self.repository_url})
+
+
+def _expire_beyond(count: int) -> str:
+    rule = {
+        "rulePriority": 1,
+        "description": f"Keep the {count} newest images",
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count},
+        "action": {"type": "expire"},
+    }
+    return json.dumps({"rules": [rule]}, sort_keys=True, separators=(",", ":"))

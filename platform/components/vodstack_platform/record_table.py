@@ -1,0 +1,68 @@
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """A secondary index over all attributes; items without its keys are not in it."""
+
+    name: str
+    hash_key: str
+    range_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordTableArgs:
+    """All keys are text. `deletion_protection` is DynamoDB's own, `protect` is Pulumi's."""
+
+    table_name: str
+    hash_key: str
+    range_key: str | None = None
+    indexes: tuple[Index, ...] = ()
+    point_in_time_recovery: bool
+    deletion_protection: bool
+    protect: bool
+
+
+class RecordTable(pulumi.ComponentResource):
+    """A table on demand, whose items leave after the time in `expires_at`."""
+
+    table_name: pulumi.Output[str]
+    table_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: RecordTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:RecordTable", name, None, opts)
+        table = aws.dynamodb.Table(
+            name,
+            name=args.table_name,
+            billing_mode="PAY_PER_REQUEST",
+            hash_key=args.hash_key,
+            range_key=args.range_key,
+            attributes=[aws.dynamodb.TableAttributeArgs(name=key, type="S") for key in _keys(args)],
+            global_secondary_indexes=[_index(index) for index in args.indexes],
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
+            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=args.point_in_time_recovery),
+            deletion_protection_enabled=args.deletion_protection,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.table_name, self.table_arn = table.name, table.arn
+        self.register_outputs({"table_name": self.table_name, "table_arn": self.table_arn})
+
+
+def _keys(args: RecordTableArgs) -> list[str]:
+    keys = {args.hash_key, *(key for index in args.indexes for key in (index.hash_key, index.range_key))}
+    return sorted(keys | ({args.range_key} if args.range_key else set()))
+
+
+def _index(index: Index) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
+    key = aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs
+    return aws.dynamodb.TableGlobalSecondaryIndexArgs(
+        name=index.name,
+        key_schemas=[
+            key(attribute_name=index.hash_key, key_type="HASH"),
+            key(attribute_name=index.range_key, key_type="RANGE"),
+        ],
+        projection_type="ALL",
+    )

@@ -1,0 +1,159 @@
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from vodstack_contracts.objects import ORIGINALS_PREFIX
+from vodstack_platform.config.foundation import BucketSettings
+from vodstack_platform.policy import Statement, policy_document
+
+_EXPOSED_HEADERS = ("ETag", "Content-Length", "Content-Range", "Accept-Ranges")
+_CORS_CACHE_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoBucketArgs:
+    """`stack` becomes part of the bucket's name; `protect` makes Pulumi refuse to delete it."""
+
+    stack: str
+    settings: BucketSettings
+    protect: bool
+
+
+class VideoBucket(pulumi.ComponentResource):
+    """The private bucket of originals and renditions."""
+
+    bucket_name: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: VideoBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:VideoBucket", name, None, opts)
+        self._name = name
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._bucket = aws.s3.Bucket(
+            name,
+            bucket_prefix=f"{args.settings.prefix}-{args.stack.lower()}"[:36].rstrip("-") + "-",
+            force_destroy=args.settings.force_destroy,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.bucket_name = self._bucket.bucket
+        self.bucket_arn = self._bucket.arn
+        self._close_to_the_public()
+        self._encrypt()
+        self._keep(args.settings)
+        self._allow_browsers(args.settings.cors_origins)
+        self.register_outputs({"bucket_name": self.bucket_name, "bucket_arn": self.bucket_arn})
+
+    def notify(self, queue_arn: pulumi.Input[str], after: pulumi.Resource) -> None:
+        """Tell `queue_arn` of every original. S3 probes the queue at once, so its policy (`after`) comes first."""
+        aws.s3.BucketNotification(
+            f"{self._name}-arrivals",
+            bucket=self.bucket_name,
+            queues=[
+                aws.s3.BucketNotificationQueueArgs(
+                    id="arrivals", queue_arn=queue_arn, events=["s3:ObjectCreated:*"], filter_prefix=ORIGINALS_PREFIX
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+        )
+
+    def _close_to_the_public(self) -> None:
+        access_block = aws.s3.BucketPublicAccessBlock(
+            f"{self._name}-private",
+            bucket=self.bucket_name,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._child,
+        )
+        aws.s3.BucketOwnershipControls(
+            f"{self._name}-owner",
+            bucket=self.bucket_name,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=self._child,
+        )
+        aws.s3.BucketPolicy(
+            f"{self._name}-tls",
+            bucket=self.bucket_name,
+            policy=policy_document(
+                Statement(
+                    sid="TlsOnly",
+                    effect="Deny",
+                    principal="*",
+                    actions=["s3:*"],
+                    resources=[self.bucket_arn, pulumi.Output.concat(self.bucket_arn, "/*")],
+                    condition={"Bool": {"aws:SecureTransport": "false"}},
+                )
+            ),
+            # S3 refuses two concurrent changes of a bucket's access settings.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[access_block]),
+        )
+
+    def _encrypt(self) -> None:
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{self._name}-encryption",
+            bucket=self.bucket_name,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256"
+                    )
+                )
+            ],
+            opts=self._child,
+        )
+
+    def _keep(self, settings: BucketSettings) -> None:
+        versioning = aws.s3.BucketVersioning(
+            f"{self._name}-versioning",
+            bucket=self.bucket_name,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(
+                status="Enabled" if settings.versioned else "Suspended"
+            ),
+            opts=self._child,
+        )
+        rule = aws.s3.BucketLifecycleConfigurationRuleArgs
+        rules = [
+            rule(
+                id="abort-stale-uploads",
+                status="Enabled",
+                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                    days_after_initiation=settings.abort_multipart_days
+                ),
+            )
+        ]
+        if settings.versioned:
+            rules.append(
+                rule(
+                    id="expire-noncurrent",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=settings.noncurrent_days
+                    ),
+                )
+            )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{self._name}-lifecycle",
+            bucket=self.bucket_name,
+            rules=rules,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+
+    def _allow_browsers(self, origins: tuple[str, ...]) -> None:
+        aws.s3.BucketCorsConfiguration(
+            f"{self._name}-cors",
+            bucket=self.bucket_name,
+            cors_rules=[
+                aws.s3.BucketCorsConfigurationCorsRuleArgs(
+                    allowed_methods=["GET", "HEAD", "PUT"],
+                    allowed_origins=list(origins),
+                    allowed_headers=["*"],
+                    expose_headers=list(_EXPOSED_HEADERS),
+                    max_age_seconds=_CORS_CACHE_SECONDS,
+                )
+            ],
+            opts=self._child,
+        )

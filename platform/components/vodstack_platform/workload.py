@@ -1,0 +1,120 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import apps
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta import v1 as meta
+
+from vodstack_platform.config.services import ResourceSettings
+from vodstack_platform.settings_map import SettingsMap
+
+USER_ID = 65_532  # "nonroot" of the distroless images
+SCRATCH_PATH = "/scratch"
+CHECKSUM_ANNOTATION = "vodstack/settings-checksum"
+_SCRATCH_VOLUME = "scratch"
+_STARTUP_ATTEMPTS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadArgs:
+    """One of our services. `drain_seconds` is how long a stopping pod still serves while its address is withdrawn."""
+
+    namespace: pulumi.Input[str]
+    labels: dict[str, str]
+    service_account: pulumi.Input[str]
+    image: pulumi.Input[str]
+    replicas: int
+    settings: SettingsMap
+    environment: Mapping[str, pulumi.Input[str]]
+    port_name: str
+    port: int
+    resources: ResourceSettings
+    scratch: str | None = None
+    grace_period_seconds: int
+    drain_seconds: int = 0
+
+
+class Workload(pulumi.ComponentResource):
+    """A Deployment that the restricted pod security standard admits."""
+
+    deployment_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:Workload", name, None, opts)
+        deployment = apps.v1.Deployment(
+            name,
+            metadata=meta.ObjectMetaArgs(name=name, namespace=args.namespace, labels=args.labels),
+            spec=apps.v1.DeploymentSpecArgs(
+                replicas=args.replicas,
+                revision_history_limit=3,
+                selector=meta.LabelSelectorArgs(match_labels=args.labels),
+                strategy=apps.v1.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+                ),
+                template=core.PodTemplateSpecArgs(
+                    metadata=meta.ObjectMetaArgs(
+                        labels=args.labels, annotations={CHECKSUM_ANNOTATION: args.settings.checksum}
+                    ),
+                    spec=_pod(name, args),
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.deployment_name = deployment.metadata.name
+        self.register_outputs({"deployment_name": self.deployment_name})
+
+
+def _pod(name: str, args: WorkloadArgs) -> core.PodSpecArgs:
+    scratch = core.EmptyDirVolumeSourceArgs(size_limit=args.scratch)
+    return core.PodSpecArgs(
+        service_account_name=args.service_account,
+        automount_service_account_token=False,
+        enable_service_links=False,
+        termination_grace_period_seconds=args.grace_period_seconds,
+        security_context=core.PodSecurityContextArgs(
+            run_as_non_root=True,
+            run_as_user=USER_ID,
+            run_as_group=USER_ID,
+            fs_group=USER_ID,
+            seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
+        ),
+        containers=[_container(name, args)],
+        volumes=[core.VolumeArgs(name=_SCRATCH_VOLUME, empty_dir=scratch)] if args.scratch else None,
+    )
+
+
+def _container(name: str, args: WorkloadArgs) -> core.ContainerArgs:
+    requests = {"cpu": args.resources.cpu, "memory": args.resources.memory}
+    limits = {"memory": args.resources.memory}
+    if args.scratch:
+        requests["ephemeral-storage"] = limits["ephemeral-storage"] = args.scratch
+    drain = core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=args.drain_seconds))
+    return core.ContainerArgs(
+        name=name,
+        image=args.image,
+        env_from=[core.EnvFromSourceArgs(config_map_ref=core.ConfigMapEnvSourceArgs(name=args.settings.map_name))],
+        env=[core.EnvVarArgs(name=key, value=value) for key, value in sorted(args.environment.items())],
+        ports=[core.ContainerPortArgs(name=args.port_name, container_port=args.port)],
+        startup_probe=_probe("/livez", args.port_name, period_seconds=2, failure_threshold=_STARTUP_ATTEMPTS),
+        liveness_probe=_probe("/livez", args.port_name, period_seconds=10, failure_threshold=3),
+        readiness_probe=_probe("/readyz", args.port_name, period_seconds=5, failure_threshold=2),
+        lifecycle=core.LifecycleArgs(pre_stop=drain) if args.drain_seconds else None,
+        resources=core.ResourceRequirementsArgs(requests=requests, limits=limits),
+        security_context=core.SecurityContextArgs(
+            allow_privilege_escalation=False,
+            read_only_root_filesystem=True,
+            capabilities=core.CapabilitiesArgs(drop=["ALL"]),
+        ),
+        volume_mounts=[core.VolumeMountArgs(name=_SCRATCH_VOLUME, mount_path=SCRATCH_PATH)] if args.scratch else None,
+    )
+
+
+def _probe(path: str, port_name: str, *, period_seconds: int, failure_threshold: int) -> core.ProbeArgs:
+    return core.ProbeArgs(
+        http_get=core.HTTPGetActionArgs(path=path, port=port_name),
+        period_seconds=period_seconds,
+        timeout_seconds=3,
+        failure_threshold=failure_threshold,
+    )

@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from vodstack_platform.policy import Statement, policy_document
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadIdentityArgs:
+    """Who the workload is in the cluster, and what that may do to AWS."""
+
+    cluster_name: pulumi.Input[str]
+    namespace: pulumi.Input[str]
+    service_account: str
+    labels: dict[str, str]
+    statements: Sequence[Statement]
+
+
+class WorkloadIdentity(pulumi.ComponentResource):
+    """A ServiceAccount that EKS Pod Identity turns into an IAM role of its own."""
+
+    role_arn: pulumi.Output[str]
+    service_account: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:WorkloadIdentity", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            name,
+            description=f"vodstack {args.service_account} in {pulumi.get_stack()}",
+            assume_role_policy=policy_document(
+                Statement(
+                    sid="PodIdentity",
+                    principal={"Service": "pods.eks.amazonaws.com"},
+                    actions=["sts:AssumeRole", "sts:TagSession"],
+                )
+            ),
+            opts=child,
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-policy", role=role.name, policy=policy_document(*args.statements), opts=child
+        )
+        account = kubernetes.core.v1.ServiceAccount(
+            name,
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=args.service_account, namespace=args.namespace, labels=args.labels
+            ),
+            automount_service_account_token=False,
+            opts=child,
+        )
+        association = aws.eks.PodIdentityAssociation(
+            name,
+            cluster_name=args.cluster_name,
+            namespace=args.namespace,
+            service_account=args.service_account,
+            role_arn=role.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+        self.role_arn = role.arn
+        # A pod that starts before its association gets no credentials, so whoever names the account waits for both.
+        self.service_account = pulumi.Output.all(account.metadata.name, association.id).apply(lambda pair: str(pair[0]))
+        self.register_outputs({"role_arn": self.role_arn, "service_account": self.service_account})

@@ -1,0 +1,123 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from cluster import ClusterTarget
+from vodstack_contracts.environment import Variable
+from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
+from vodstack_platform.access import api_statements, worker_statements
+from vodstack_platform.api_address import ApiAddress, ApiAddressArgs
+from vodstack_platform.config import LayerName
+from vodstack_platform.config.services import ServicesSettings
+from vodstack_platform.labels import labels
+from vodstack_platform.layer import Layer
+from vodstack_platform.policy import Statement
+from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
+from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs
+from vodstack_platform.workload import SCRATCH_PATH, Workload, WorkloadArgs
+from vodstack_platform.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+
+Foundation = FoundationOutputs[pulumi.Output[str]]
+Variables = Mapping[str, pulumi.Input[str]]
+
+API_DRAIN_SECONDS = 5
+
+
+def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
+    layer = Layer(LayerName.SERVICES, [provider, cluster.provider])
+    opts = pulumi.ResourceOptions(parent=layer)
+    namespace = ServiceNamespace("vodstack", ServiceNamespaceArgs(namespace=settings.namespace), opts).namespace
+    shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=_shared(settings, data))
+    place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
+    api, worker = place.identity("api", api_statements(data)), place.identity("worker", worker_statements(data))
+    Workload("api", _api(settings, data, place, api), opts)
+    Workload("worker", _worker(settings, data, place, worker), opts)
+    address = ApiAddress("api", ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http"), opts)
+    layer.publish(
+        ServicesOutputs(
+            namespace=namespace, api_url=address.url, api_role_arn=api.role_arn, worker_role_arn=worker.role_arn
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    cluster: pulumi.Input[str]
+    namespace: pulumi.Output[str]
+    settings: SettingsMap
+    opts: pulumi.ResourceOptions
+
+    def identity(self, name: str, statements: list[Statement]) -> WorkloadIdentity:
+        args = WorkloadIdentityArgs(
+            cluster_name=self.cluster,
+            namespace=self.namespace,
+            service_account=name,
+            labels=labels(name),
+            statements=statements,
+        )
+        return WorkloadIdentity(name, args, self.opts)
+
+
+def _shared(settings: ServicesSettings, data: Foundation) -> Variables:
+    return {
+        Variable.AWS_REGION: data.region,
+        Variable.S3_BUCKET: data.bucket_name,
+        Variable.DYNAMODB_TABLE: data.videos_table_name,
+        Variable.WORK_TABLE: data.work_table_name,
+        Variable.SQS_QUEUE_URL: data.arrivals_queue_url,
+        Variable.LOG_FORMAT: "json",
+        Variable.LOG_LEVEL: settings.log_level,
+    }
+
+
+def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
+    environment: dict[str, pulumi.Input[str]] = {
+        Variable.PORT: str(settings.api.port),
+        Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
+    }
+    if settings.auth:
+        environment[Variable.AUTH] = settings.auth
+    return WorkloadArgs(
+        namespace=place.namespace,
+        labels=labels("api"),
+        service_account=identity.service_account,
+        image=_image(settings.images.api, data.api_repository_url, settings),
+        replicas=settings.api.replicas,
+        settings=place.settings,
+        environment=environment,
+        port_name="http",
+        port=settings.api.port,
+        resources=settings.api.resources,
+        grace_period_seconds=settings.api.grace_period_seconds,
+        drain_seconds=API_DRAIN_SECONDS,
+    )
+
+
+def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
+    environment: dict[str, pulumi.Input[str]] = {
+        Variable.METRICS_PORT: str(settings.worker.metrics_port),
+        Variable.SCRATCH_DIRECTORY: SCRATCH_PATH,
+        Variable.VISIBILITY_TIMEOUT: data.arrivals_visibility_seconds,
+    }
+    if settings.worker.jobs:
+        environment[Variable.JOBS] = str(settings.worker.jobs)
+    return WorkloadArgs(
+        namespace=place.namespace,
+        labels=labels("worker"),
+        service_account=identity.service_account,
+        image=_image(settings.images.worker, data.worker_repository_url, settings),
+        replicas=settings.worker.replicas,
+        settings=place.settings,
+        environment=environment,
+        port_name="metrics",
+        port=settings.worker.metrics_port,
+        resources=settings.worker.resources,
+        scratch=settings.worker.scratch,
+        grace_period_seconds=settings.worker.grace_period_seconds,
+    )
+
+
+def _image(given: str | None, repository: pulumi.Output[str], settings: ServicesSettings) -> pulumi.Input[str]:
+    return given or pulumi.Output.concat(repository, ":", settings.images.tag or "")

@@ -1,0 +1,84 @@
+import json
+
+import pulumi
+import pytest
+
+from vodstack_platform.config.reading import ConfigError, parse_settings, read_settings
+
+LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
+IMAGES = {"images": {"tag": "v1"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"foundaton": {}}, ["vodstack:foundaton", "unknown key", "{}", "Did you mean foundation?", "monitoring"]),
+        (
+            {"foundation": {"queues": {"visibilityTimeoutSecond": 30}}},
+            ["vodstack:foundation.queues.visibilityTimeoutSecond", "given 30", "visibilityTimeoutSeconds?", "chunks"],
+        ),
+        (
+            {"foundation": {"queues": {"maxReceiveCount": "many"}}},
+            ["vodstack:foundation.queues.maxReceiveCount", '"many"', "integer"],
+        ),
+        ({"foundation": {"queues": {"maxReceiveCount": 3}}}, ["given 3", "greater than or equal to 20"]),
+        ({"layers": ["fundation"]}, ["vodstack:layers.0", '"fundation"', "Did you mean foundation?", "'cluster'"]),
+        ({"layers": ["foundation", "foundation"]}, ["twice"]),
+        (
+            {"layers": ["services"]},
+            ["services needs foundation", "references.foundation", "organization/project/stack"],
+        ),
+        (LAPTOP, ["services.images", "tag"]),
+        ({"services": {"auth": "noen"}}, ["vodstack:services.auth", '"noen"', "Did you mean none?"]),
+        ({"cluster": {"existing": {}}}, ["vodstack:cluster.existing.name", "required"]),
+        ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
+        ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),
+        ({"foundation": "big"}, ["vodstack:foundation", '"big"']),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_was_given_and_what_is_allowed(given, words):
+    with pytest.raises(ConfigError) as raised:
+        parse_settings(given)
+    assert [word for word in words if word not in str(raised.value)] == []
+
+
+def test_every_wrong_key_is_told_at_once():
+    with pytest.raises(ConfigError) as raised:
+        parse_settings({"tag": {}, "foundation": {"protected": False, "bucket": {"versioned": "yes"}}})
+    assert [
+        key for key in ("vodstack:tag", "foundation.protected", "bucket.versioned") if key in str(raised.value)
+    ] == [
+        "vodstack:tag",
+        "foundation.protected",
+        "bucket.versioned",
+    ]
+
+
+def test_the_namespace_is_read_from_the_stack_and_other_namespaces_are_left_alone():
+    pulumi.runtime.set_all_config(
+        {"vodstack:services": json.dumps(IMAGES), "aws:region": "eu-west-1", "other:thing": "x"}
+        | {f"vodstack:{key}": json.dumps(value) for key, value in LAPTOP.items()}
+    )
+    settings = read_settings()
+    assert settings.layers == ("foundation", "services")
+    assert settings.services.images.tag == "v1"
+
+
+def test_a_secret_is_not_repeated_in_the_error():
+    pulumi.runtime.set_all_config({"vodstack:cluster": '{"existing": {"kubeconfig": 12345}}'}, ["vodstack:cluster"])
+    with pytest.raises(ConfigError) as raised:
+        read_settings()
+    assert "12345" not in str(raised.value)
+    assert "a secret value" in str(raised.value)
+
+
+def test_an_object_that_is_no_json_is_named():
+    pulumi.runtime.set_all_config({"vodstack:foundation": "{protect: false}"})
+    with pytest.raises(ConfigError, match="vodstack:foundation is neither an object nor a list"):
+        read_settings()
+
+
+@pytest.fixture(autouse=True)
+def _clean_config():
+    yield
+    pulumi.runtime.set_all_config({}, [])
