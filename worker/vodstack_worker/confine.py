@@ -1,0 +1,81 @@
+"""Puts a media tool into its cage: limits, no privileges, no network where the kernel allows, death with its parent.
+
+Standard library alone: it is run by path, before anything of a hostile file is read, and ends as the tool itself.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+
+
+class Cage(TypedDict):
+    """What a media tool may use."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    file_bytes: int
+    open_files: int
+    uid: int
+    parent: int
+
+
+def confine(cage: Cage) -> None:
+    """Confine this process, for good."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _leave_network(libc)
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(cage["uid"])
+        os.setuid(cage["uid"])
+    # A change of user clears the death signal, so it is set after it.
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != cage["parent"]:
+        raise SystemExit("the worker is gone")
+    limits = {
+        resource.RLIMIT_AS: cage["memory_bytes"],
+        resource.RLIMIT_CPU: cage["cpu_seconds"],
+        resource.RLIMIT_FSIZE: cage["file_bytes"],
+        resource.RLIMIT_NOFILE: cage["open_files"],
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, wanted in limits.items():
+        _, ceiling = resource.getrlimit(kind)
+        value = wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling)
+        resource.setrlimit(kind, (value, value))
+
+
+def _leave_network(libc: ctypes.CDLL) -> None:
+    """A network namespace of its own has no way out. Where containers forbid it, network policy has to do."""
+    uid, gid = os.getuid(), os.getgid()
+    if uid == 0:
+        libc.unshare(_CLONE_NEWNET)
+    elif libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+            Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def main() -> None:
+    """`confine.py CAGE PROGRAM ARGUMENT...`: become the program, confined."""
+    cage, program = sys.argv[1:3]
+    # Opened now and executed by its descriptor: the unprivileged user may not be able to walk its path.
+    descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+    confine(json.loads(cage))
+    os.execve(descriptor, sys.argv[2:], {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"})  # noqa: S606 - no shell wanted
+
+
+if __name__ == "__main__":
+    main()

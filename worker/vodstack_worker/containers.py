@@ -1,0 +1,108 @@
+"""What a file is, by its first bytes: decided before anything that parses media sees it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from vodstack_contracts.videos import FailureCode
+from vodstack_worker.errors import GiveUpError
+
+# libavformat's names of the only demuxers that are ever asked for. None of them opens another file.
+DEMUXERS = {
+    "mov": "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska": "matroska,webm",
+    "mpegts": "mpegts",
+    "mpeg": "mpeg",
+    "avi": "avi",
+    "flv": "flv",
+    "ogg": "ogg",
+    "asf": "asf",
+}
+ACCEPTED = "MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, AVI, FLV, Ogg or WMV"
+
+_HEAD_BYTES = 4096
+_TS_PACKET_BYTES = 188
+_M2TS_PACKET_BYTES = 192
+_TS_SYNC = 0x47
+_BOX_HEAD_BYTES = 8
+_LARGE_BOX_HEAD_BYTES = 16
+_MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"})
+_SIGNATURES = {
+    b"\x1aE\xdf\xa3": "matroska",
+    b"\x00\x00\x01\xba": "mpeg",
+    b"FLV\x01": "flv",
+    b"OggS": "ogg",
+    b"0&\xb2u\x8ef\xcf\x11": "asf",
+}
+_LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SMIL", b"[playlist]")
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_SOUNDS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9", b"#!AMR", b"MThd")
+
+
+def demuxer_of(path: Path) -> str:
+    """The one demuxer that may open the file. Raises GiveUpError."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head:
+        raise GiveUpError(FailureCode.EMPTY_FILE, "The file is empty. Upload the video again.")
+    for signature, demuxer in _SIGNATURES.items():
+        if head.startswith(signature):
+            return demuxer
+    if head[4:8] in _MOV_BOXES:
+        _require_whole(path)
+        return "mov"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "avi"
+    if _is_transport_stream(head):
+        return "mpegts"
+    raise _refusal(head)
+
+
+def _refusal(head: bytes) -> GiveUpError:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(_LISTS):
+        return GiveUpError(
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The file is a playlist or a script that points to other files. Upload the video itself.",
+        )
+    if head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return GiveUpError(FailureCode.NOT_A_VIDEO, f"The file is a picture. Upload a video ({ACCEPTED}).")
+    if head.startswith(_SOUNDS) or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
+        return GiveUpError(FailureCode.NO_VIDEO_STREAM, "The file holds sound alone. Upload a file with a picture.")
+    return GiveUpError(FailureCode.NOT_A_VIDEO, f"The file is not a video. Upload one of {ACCEPTED}.")
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    for size, offset in ((_TS_PACKET_BYTES, 0), (_M2TS_PACKET_BYTES, 4)):
+        marks = head[offset::size]
+        if len(marks) > 1 and all(mark == _TS_SYNC for mark in marks):
+            return True
+    return False
+
+
+def _require_whole(path: Path) -> None:
+    """An MP4 says how long each of its parts is: one that ends early, or lacks its index, was cut off."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        boxes = list(_boxes(file, size))
+    if any(end > size for _, end in boxes) or b"moov" not in {kind for kind, _ in boxes}:
+        raise GiveUpError(
+            FailureCode.CORRUPT, "The file ends before the video does. Upload it again, whole, from the original."
+        )
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Type and end of each top-level box."""
+    start = 0
+    while start + _BOX_HEAD_BYTES <= size:
+        file.seek(start)
+        head = file.read(_LARGE_BOX_HEAD_BYTES)
+        length, kind = int.from_bytes(head[:4]), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        elif length == 0:
+            length = size - start
+        if length < _BOX_HEAD_BYTES or not kind.isalnum():
+            return
+        start += length
+        yield kind, start

@@ -1,0 +1,45 @@
+"""WorkerError
+├── RetryError          may go well another time: the message comes back
+├── GiveUpError         never will: the video is `failed`, and the client is told why
+├── LeaseLostError      somebody else has the video now, or it is deleted: stop, write nothing
+└── ConditionFalseError a conditional write found another state than it asked for
+"""  # noqa: D205, D400 - the hierarchy is the summary
+
+from vodstack_contracts.videos import Failure, FailureCode, VideoRecord
+
+
+class WorkerError(Exception):
+    """The worker could not do what it set out to do."""
+
+
+class RetryError(WorkerError):
+    """`counted` failures end in `failed` after some attempts; trouble that is AWS's own is not counted."""
+
+    def __init__(self, reason: str, *, counted: bool = True) -> None:
+        super().__init__(reason)
+        self.counted = counted
+
+
+class GiveUpError(WorkerError):
+    """`message` is read by the client: what is wrong, and what to do about it."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.failure = Failure(code=code, message=message)
+
+
+class LeaseLostError(WorkerError):
+    """`record` is what the table holds instead, where that is known."""
+
+    def __init__(self, reason: str, record: VideoRecord | None = None, *, known: bool = False) -> None:
+        super().__init__(reason)
+        self.record = record
+        self.known = known
+
+
+class ConditionFalseError(WorkerError):
+    """`record` is what the table holds; None where it holds nothing."""
+
+    def __init__(self, record: VideoRecord | None) -> None:
+        super().__init__(f"the record is {record.status if record else 'missing'}")
+        self.record = record

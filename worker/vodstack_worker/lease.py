@@ -1,0 +1,77 @@
+"""Keeps a video and its message in this worker's hands while it works, and says so when they are lost."""
+
+import asyncio
+import time
+
+import structlog
+from aiohttp import ClientError as TransportError
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec.structs import replace
+
+from vodstack_contracts.videos import Lease
+from vodstack_worker.errors import ConditionFalseError, LeaseLostError
+from vodstack_worker.messages import Arrivals, Message
+from vodstack_worker.records import Records
+from vodstack_worker.work import Work
+
+AWS_ERRORS = (BotoCoreError, ClientError, TransportError, OSError, TimeoutError)
+
+_TICK_SECONDS = 1.0
+_BEATS_PER_TIMEOUT = 4
+_MARGIN = 0.1
+
+
+class LeaseKeeper:
+    """The heartbeat of one job: the record first, then the message, so that the message never outlives the lease."""
+
+    def __init__(
+        self, records: Records, arrivals: Arrivals, *, message: Message, video_id: str, lease: Lease, visibility: int
+    ) -> None:
+        self._records = records
+        self._arrivals = arrivals
+        self._message = message
+        self._video_id = video_id
+        self._lease = lease
+        self._visibility = visibility
+        self._log = structlog.get_logger().bind(video_id=video_id)
+
+    async def keep(self, work: Work) -> None:
+        """Beat until cancelled. Raises LeaseLostError."""
+        beat = self._visibility / _BEATS_PER_TIMEOUT
+        next_beat = time.time() + beat
+        written = (work.stage, work.progress)
+        while True:
+            await asyncio.sleep(min(_TICK_SECONDS, beat))
+            moment, standing = time.time(), (work.stage, work.progress)
+            if moment < next_beat and standing == written:
+                continue
+            try:
+                await self._write(work, extend=moment >= next_beat)
+            except AWS_ERRORS as error:
+                self._require_time(error)
+                continue
+            written = standing
+            next_beat = moment + beat if moment >= next_beat else next_beat
+
+    async def _write(self, work: Work, *, extend: bool) -> None:
+        changes: dict[str, object] = {"progress": work.progress, "stage": work.stage}
+        lease = replace(self._lease, expires_at=time.time() + self._visibility)
+        if extend:
+            changes["lease"] = lease
+        try:
+            async with asyncio.timeout(self._left()):
+                await self._records.amend(self._video_id, self._lease.token, changes)
+        except ConditionFalseError as lost:
+            raise LeaseLostError(f"the lease is lost: {lost}", lost.record, known=True) from lost
+        if extend:
+            self._lease = lease
+            await self._arrivals.hide(self._message, self._visibility)
+
+    def _left(self) -> float:
+        """Seconds until the work has to stop, a margin before somebody else may begin."""
+        return max(0.0, self._lease.expires_at - time.time() - self._visibility * _MARGIN)
+
+    def _require_time(self, error: Exception) -> None:
+        self._log.warning("heartbeat failed", error=repr(error)[:300], seconds_left=round(self._left(), 1))
+        if self._left() <= _TICK_SECONDS:
+            raise LeaseLostError("the heartbeat failed until the lease was about to lapse") from error

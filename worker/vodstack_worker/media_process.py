@@ -1,0 +1,153 @@
+"""How any tool that opens a client's file is run: in its own session, caged, bounded in time, output and scratch."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vodstack_worker import confine
+from vodstack_worker.scratch import used_bytes
+
+_OPEN_FILES = 256
+_LINE_BYTES = 64 * 1024
+_STDERR_LINES = 20
+_STDOUT_BYTES = 1024 * 1024
+_WATCH_SECONDS = 1.0
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one run may use. `scratch_bytes` bounds the whole folder it works in."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    wall_seconds: float
+    scratch_bytes: int
+    uid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ended. `exceeded` names the limit for which it was stopped; `stderr` is its end, for the log alone."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+    exceeded: str | None = None
+
+    @property
+    def killed(self) -> bool:
+        return self.code < 0 and self.exceeded is None
+
+
+async def run_tool(
+    program: str, arguments: Sequence[str], folder: Path, limits: Limits, on_line: Callable[[str], None] | None = None
+) -> Ending:
+    """Run a program in `folder`, whose relative names are all that it gets to see of paths."""
+    cage = [sys.executable, "-I", "-S", confine.__file__, _cage(limits)]
+    return await _run([*cage, program, *arguments], folder, limits, on_line)
+
+
+async def run_module(module: str, arguments: Sequence[str], folder: Path, limits: Limits) -> Ending:
+    """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument."""
+    return await _run([sys.executable, "-I", "-m", module, _cage(limits), *arguments], folder, limits, None)
+
+
+def _cage(limits: Limits) -> str:
+    cage = confine.Cage(
+        memory_bytes=limits.memory_bytes,
+        cpu_seconds=limits.cpu_seconds,
+        file_bytes=limits.scratch_bytes,
+        open_files=_OPEN_FILES,
+        uid=limits.uid,
+        parent=os.getpid(),
+    )
+    return json.dumps(cage)
+
+
+async def _run(command: list[str], folder: Path, limits: Limits, on_line: Callable[[str], None] | None) -> Ending:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env=_ENVIRONMENT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=_LINE_BYTES,
+    )
+    stdout = bytearray()
+    tail: deque[str] = deque(maxlen=_STDERR_LINES)
+
+    def keep(line: bytes) -> None:
+        if on_line:
+            on_line(line.decode(errors="replace").strip())
+        elif len(stdout) < _STDOUT_BYTES:
+            stdout.extend(line)
+
+    readers = [
+        asyncio.create_task(_each_line(process.stdout, keep)),
+        asyncio.create_task(_each_line(process.stderr, lambda line: tail.append(line.decode(errors="replace")[:500]))),
+    ]
+    watch = asyncio.create_task(_watch(process, folder, limits))
+    try:
+        await asyncio.gather(process.wait(), *readers)
+        watch.cancel()
+        exceeded = None if watch.cancelled() or not watch.done() else watch.result()
+    finally:
+        watch.cancel()
+        _kill_group(process)
+        await process.wait()
+        await asyncio.gather(watch, *readers, return_exceptions=True)
+    return Ending(
+        code=process.returncode or 0,
+        stdout=bytes(stdout),
+        stderr="".join(tail),
+        exceeded=exceeded or _limit_of_signal(process.returncode),
+    )
+
+
+async def _each_line(stream: asyncio.StreamReader | None, keep: Callable[[bytes], None]) -> None:
+    """Read to the end whatever comes; of a line beyond the limit only pieces are kept."""
+    while stream is not None and not stream.at_eof():
+        try:
+            line = await stream.readuntil(b"\n")
+        except asyncio.IncompleteReadError as rest:
+            line = rest.partial
+        except asyncio.LimitOverrunError as overrun:
+            line = await stream.readexactly(overrun.consumed)
+        if line:
+            keep(line)
+
+
+async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limits) -> str:
+    """The name of the limit for which this killed the process."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limits.wall_seconds
+    while True:
+        await asyncio.sleep(min(_WATCH_SECONDS, max(0.0, end - loop.time())))
+        if loop.time() >= end:
+            exceeded = "wall time"
+        elif await asyncio.to_thread(used_bytes, folder) > limits.scratch_bytes:
+            exceeded = "scratch space"
+        else:
+            continue
+        _kill_group(process)
+        return exceeded
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _limit_of_signal(code: int | None) -> str | None:
+    return {-signal.SIGXCPU: "CPU time", -signal.SIGXFSZ: "file size"}.get(code or 0)

@@ -1,0 +1,90 @@
+"""Playlists: what ffmpeg wrote, read back and measured, and the multivariant playlist over them."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vodstack_worker.errors import RetryError
+from vodstack_worker.ladder import Rung
+
+_EXTINF = re.compile(r"#EXTINF:([0-9.]+),")
+_MAP = re.compile(r'#EXT-X-MAP:URI="([A-Za-z0-9_.-]+)"')
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+\.m4s")
+_AVC_CONFIGURATION = b"avcC"
+AUDIO_CODECS_STRING = "mp4a.40.2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaPlaylist:
+    """One rendition's segments, measured on disk."""
+
+    init: Path
+    segments: list[Path]
+    durations: list[float]
+    size_bytes: int
+    peak_bitrate: int
+
+    @property
+    def duration(self) -> float:
+        return sum(self.durations)
+
+    @property
+    def bitrate(self) -> int:
+        return round(self.size_bytes * 8 / self.duration) if self.duration else 0
+
+
+def read_playlist(path: Path) -> MediaPlaylist:
+    """Raises RetryError where the playlist is not whole or names a file that is not there."""
+    text = path.read_text() if path.exists() else ""
+    init = _MAP.search(text)
+    durations = [float(found) for found in _EXTINF.findall(text)]
+    names = [line for line in text.splitlines() if _SEGMENT.fullmatch(line)]
+    if init is None or not names or len(names) != len(durations) or "#EXT-X-ENDLIST" not in text:
+        raise RetryError(f"{path.parent.name}: the playlist is not whole")
+    files = [path.parent / name for name in [init[1], *names]]
+    for file in files:
+        if not file.exists() or file.stat().st_size == 0:
+            raise RetryError(f"{path.parent.name}: {file.name} is missing or empty")
+    sizes = [file.stat().st_size for file in files[1:]]
+    return MediaPlaylist(
+        init=files[0],
+        segments=files[1:],
+        durations=durations,
+        size_bytes=sum(sizes) + files[0].stat().st_size,
+        peak_bitrate=max(round(size * 8 / max(length, 0.001)) for size, length in zip(sizes, durations, strict=True)),
+    )
+
+
+def video_codecs(init: Path) -> str:
+    """The codec string of an H.264 init segment, from its decoder configuration record."""
+    data = init.read_bytes()
+    at = data.find(_AVC_CONFIGURATION)
+    if at < 0:
+        raise RetryError(f"{init.parent.name}: the init segment holds no H.264 configuration")
+    profile, compatibility, level = data[at + 5 : at + 8]
+    return f"avc1.{profile:02x}{compatibility:02x}{level:02x}"
+
+
+def multivariant(
+    rungs: list[tuple[Rung, MediaPlaylist, str]], audio: MediaPlaylist | None, rate: Fraction, audio_path: str
+) -> str:
+    """The playlist that a player opens. Bit rates are measured, sound included."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if audio:
+        lines.append(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",'
+            f'URI="{audio_path}"'
+        )
+    for rung, playlist, codecs in rungs:
+        bandwidth = playlist.peak_bitrate + (audio.peak_bitrate if audio else 0)
+        average = playlist.bitrate + (audio.bitrate if audio else 0)
+        words = f"{codecs},{AUDIO_CODECS_STRING}" if audio else codecs
+        group = ',AUDIO="audio"' if audio else ""
+        lines.append(
+            f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},AVERAGE-BANDWIDTH={average},"
+            f"RESOLUTION={rung.width}x{rung.height},FRAME-RATE={float(rate):.3f},"
+            f'CODECS="{words}"{group}'
+        )
+        lines.append(f"{rung.name}/index.m3u8")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,232 @@
+"""The caged process that opens an original: prints a Probe, or a Refusal, as JSON.
+
+`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION`, in the folder that holds the source.
+"""
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import median
+from typing import cast
+
+import av
+import msgspec
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
+from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
+from vodstack_worker.confine import confine
+from vodstack_worker.containers import DEMUXERS
+from vodstack_worker.errors import GiveUpError
+from vodstack_worker.frame_rate import choose_rate
+from vodstack_worker.probe import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, SOURCE, Probe, Refusal
+from vodstack_worker.timeline import Timeline, scan
+
+_PACKETS_UNTIL_A_PICTURE = 2000
+_FRAMES_LOOKED_AT = 5
+_LONG_SOUND_SECONDS = 0.5
+_WIDEST_PIXEL = 8
+_HDR_TRANSFERS = frozenset({16, 18})  # PQ and HLG, as ITU-T H.273 numbers them
+_DAMAGED = "The file is damaged and cannot be read. Export the video again and upload that."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tracks:
+    """The two streams that are used, as the container declares them."""
+
+    video_index: int
+    audio_index: int | None
+    video_codec: str
+    audio_codec: str | None
+    declared_rate: Fraction | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """What the first decoded frames say."""
+
+    width: int
+    height: int
+    interlaced: bool
+    hdr: bool
+
+
+def main() -> None:
+    """Confine, probe, print."""
+    cage, demuxer, max_duration = sys.argv[1:4]
+    confine(json.loads(cage))
+    try:
+        found: Probe | Refusal = _probe(demuxer, int(max_duration))
+    except GiveUpError as refused:
+        found = Refusal(failure=refused.failure)
+    except (MemoryError, FFmpegError) as error:
+        print(repr(error)[:500], file=sys.stderr)  # noqa: T201 - the worker logs it
+        found = Refusal(failure=Failure(code=FailureCode.CORRUPT, message=_DAMAGED))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+
+
+def _open(demuxer: str) -> InputContainer:
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": DEMUXERS[demuxer],
+        "codec_whitelist": CODEC_WHITELIST,
+        "max_streams": str(MAX_STREAMS + 1),
+        "max_pixels": str(MAX_PIXELS),
+    }
+    return av.open(SOURCE, format=demuxer, options=options)
+
+
+def _probe(demuxer: str, max_duration: int) -> Probe:
+    with _open(demuxer) as container:
+        if len(container.streams) > MAX_STREAMS:
+            raise GiveUpError(
+                FailureCode.TOO_MANY_STREAMS,
+                f"The file holds more than {MAX_STREAMS} tracks. Export it with one video and one audio track.",
+            )
+        video = _video_stream(container)
+        audio, audio_codec = _audio_stream(container)
+        tracks = _Tracks(
+            video_index=video.index,
+            audio_index=None if audio is None else audio.index,
+            video_codec=video.codec_context.codec.canonical_name,
+            audio_codec=audio_codec,
+            declared_rate=video.base_rate,
+        )
+        picture = _look_at(container, video)
+    with _open(demuxer) as container:
+        timeline = scan(container, tracks.video_index, tracks.audio_index)
+    return _assemble(demuxer, tracks, picture, timeline, max_duration)
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not pictures:
+        raise GiveUpError(FailureCode.NO_VIDEO_STREAM, "The file holds no moving picture. Upload one that does.")
+    video = pictures[0]
+    if _codec_of(video) not in VIDEO_CODECS:
+        raise GiveUpError(
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The picture is in a codec that is not accepted. Export the video as H.264 and upload that.",
+        )
+    _require_dimensions(video.codec_context.width, video.codec_context.height)
+    return video
+
+
+def _audio_stream(container: InputContainer) -> tuple[AudioStream | None, str | None]:
+    """The first track of sound; what no player could decode is refused rather than left out."""
+    audio = next(iter(container.streams.audio), None)
+    if audio is None:
+        return None, None
+    codec = _codec_of(audio)
+    if codec not in AUDIO_CODECS:
+        raise GiveUpError(
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The sound is in a codec that is not accepted. Export the video with AAC sound and upload that.",
+        )
+    return audio, codec
+
+
+def _codec_of(stream: VideoStream | AudioStream) -> str | None:
+    """A stream for which no decoder is allowed comes without a context, whatever PyAV's types say."""
+    context = cast("CodecContext | None", stream.codec_context)
+    return None if context is None else context.codec.canonical_name
+
+
+def _require_dimensions(width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise GiveUpError(
+            FailureCode.DIMENSIONS_TOO_LARGE,
+            f"The picture has {width}x{height} pixels, more than {MAX_SIDE} on a side or {MAX_PIXELS:,} in all. "
+            "Export a smaller one.",
+        )
+
+
+def _look_at(container: InputContainer, video: VideoStream) -> _Picture:
+    frames: list[VideoFrame] = []
+    for count, packet in enumerate(container.demux(video)):
+        try:
+            frames.extend(packet.decode())
+        except InvalidDataError:
+            # Streams that were cut out of a broadcast begin with what cannot be decoded yet.
+            continue
+        if len(frames) >= _FRAMES_LOOKED_AT or count > _PACKETS_UNTIL_A_PICTURE:
+            break
+    if not frames:
+        raise GiveUpError(FailureCode.CORRUPT, _DAMAGED)
+    first = frames[0]
+    _require_dimensions(first.width, first.height)
+    width, height = _displayed(first, video.sample_aspect_ratio)
+    return _Picture(
+        width=width,
+        height=height,
+        interlaced=2 * sum(frame.interlaced_frame for frame in frames) > len(frames),
+        hdr=int(first.color_trc) in _HDR_TRANSFERS,
+    )
+
+
+def _displayed(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
+    """Size on a screen of square pixels. Wide pixels widen the picture, tall ones heighten it: no detail is lost."""
+    shape = pixel if pixel and Fraction(1, _WIDEST_PIXEL) <= pixel <= _WIDEST_PIXEL else Fraction(1)
+    width, height = frame.width * max(shape, Fraction(1)), frame.height / min(shape, Fraction(1))
+    if round(frame.rotation / 90) % 2:
+        width, height = height, width
+    return max(1, round(width)), max(1, round(height))
+
+
+def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeline, max_duration: int) -> Probe:
+    if timeline.video.start is None:
+        raise GiveUpError(FailureCode.CORRUPT, _DAMAGED)
+    intervals = timeline.intervals()
+    spread = sum(intervals)
+    measured = Fraction(len(intervals) / spread) if spread else tracks.declared_rate
+    rate = choose_rate(tracks.declared_rate, measured, median(intervals) if intervals else None)
+    start = timeline.container_start
+    origin = timeline.video.start - math.floor((timeline.video.start - start) * rate + Fraction(1, 1000)) / float(rate)
+    end = max(timeline.video.end, max(timeline.starts) + 1 / float(rate) if len(intervals) < 1 else 0)
+    sound = timeline.audio.packets > 0
+    pad = timeline.audio.end - end if sound and timeline.audio.end - end > _LONG_SOUND_SECONDS else 0.0
+    duration = end - origin + pad if timeline.steady else (timeline.video.packets / float(rate))
+    _require_duration(duration, max_duration)
+    facts = SourceFacts(
+        container=demuxer,
+        duration_seconds=round(duration, 6),
+        width=picture.width,
+        height=picture.height,
+        frame_rate=round(float(measured or rate), 3),
+        video_codec=tracks.video_codec,
+        audio_codec=tracks.audio_codec if sound else None,
+    )
+    return Probe(
+        facts=facts,
+        demuxer=demuxer,
+        video_index=tracks.video_index,
+        audio_index=tracks.audio_index if sound else None,
+        rate_numerator=rate.numerator,
+        rate_denominator=rate.denominator,
+        origin=origin,
+        grid=timeline.steady,
+        interlaced=picture.interlaced,
+        hdr=picture.hdr,
+        pad=pad if timeline.steady else 0.0,
+    )
+
+
+def _require_duration(duration: float, max_duration: int) -> None:
+    if duration > max_duration:
+        raise GiveUpError(
+            FailureCode.TOO_LONG,
+            f"The video lasts {duration:.0f} seconds, more than the {max_duration} that are accepted. "
+            "Cut it into parts.",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Checks what was encoded and puts it where players find it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, rendition_key
+from vodstack_contracts.videos import FailureCode, Playback, Rendition
+from vodstack_worker.errors import GiveUpError, RetryError
+from vodstack_worker.lease import AWS_ERRORS
+from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
+from vodstack_worker.transcode import AUDIO, OUTPUT, PLAYLIST, Plan
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
+
+_UPLOADS_IN_FLIGHT = 4
+_PART_BYTES = 16 * 1024 * 1024
+_MAX_PARTS = 10_000
+_SHORTFALL = 0.02
+_SHORTFALL_SECONDS = 1.0
+_FOREVER = "max-age=31536000, immutable"
+_CONTENT_TYPES = {
+    ".m3u8": ("application/vnd.apple.mpegurl", "max-age=300"),
+    ".m4s": ("video/iso.segment", _FOREVER),
+    ".mp4": ("video/mp4", _FOREVER),
+    ".jpg": ("image/jpeg", _FOREVER),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What the record says of it."""
+
+    renditions: list[Rendition]
+    playback: Playback
+
+
+def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
+    """Measure what was encoded and write the multivariant playlist. Raises GiveUpError or RetryError."""
+    hls = folder / OUTPUT / "hls"
+    playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
+    audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
+    if any(playlist.durations != playlists[0].durations for playlist in playlists):
+        raise RetryError("the renditions' segments are not aligned")
+    _require_duration(playlists[0], plan)
+    codecs = [video_codecs(playlist.init) for playlist in playlists]
+    rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
+    (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
+        multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}")
+    )
+    for made in (MP4, POSTER):
+        if not (folder / OUTPUT / made).is_file():
+            raise RetryError(f"{made} was not written")
+    return Published(
+        renditions=[
+            Rendition(
+                name=rung.name,
+                width=rung.width,
+                height=rung.height,
+                bitrate=playlist.bitrate,
+                size_bytes=playlist.size_bytes,
+                codecs=words,
+                key=rendition_key(video_id, f"hls/{rung.name}/{PLAYLIST}"),
+            )
+            for rung, playlist, words in rungs
+        ],
+        playback=Playback(
+            hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
+            mp4_key=rendition_key(video_id, MP4),
+            poster_key=rendition_key(video_id, POSTER),
+            mp4_size_bytes=(folder / OUTPUT / MP4).stat().st_size,
+        ),
+    )
+
+
+def _require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
+    expected = plan.probe.facts.duration_seconds
+    missing = expected - playlist.duration
+    if plan.probe.grid and missing > _SHORTFALL_SECONDS + _SHORTFALL * expected:
+        raise GiveUpError(
+            FailureCode.CORRUPT,
+            f"Only {playlist.duration:.0f} of the video's {expected:.0f} seconds can be decoded. "
+            "Export it again and upload that.",
+        )
+
+
+async def publish(
+    s3: "S3Client", bucket: str, folder: Path, video_id: str, on_progress: Callable[[float], None]
+) -> None:
+    """Upload everything; playlists last, so that whoever reads one finds what it names."""
+    files = sorted(path for path in (folder / OUTPUT).rglob("*") if path.is_file())
+    media = [path for path in files if path.suffix != ".m3u8"]
+    multivariant_path = folder / OUTPUT / MULTIVARIANT_PLAYLIST
+    lists = [path for path in files if path.suffix == ".m3u8" and path != multivariant_path]
+    sizes = {path: path.stat().st_size for path in files}
+    total = sum(sizes.values()) or 1
+    sent = 0
+    slots = asyncio.Semaphore(_UPLOADS_IN_FLIGHT)
+
+    async def upload(path: Path) -> None:
+        nonlocal sent
+        async with slots:
+            key = rendition_key(video_id, path.relative_to(folder / OUTPUT).as_posix())
+            async for size in _upload(s3, bucket, key, path, sizes[path]):
+                sent += size
+                on_progress(sent / total)
+
+    try:
+        for batch in (media, lists, [multivariant_path]):
+            async with asyncio.TaskGroup() as group:
+                for path in batch:
+                    group.create_task(upload(path))
+    except* AWS_ERRORS as errors:
+        raise RetryError(f"publishing failed: {errors.exceptions[0]!r}", counted=False) from errors
+
+
+async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:
+    """Put one file, in parts where it is big; yields sizes as they are sent."""
+    content_type, cache_control = _CONTENT_TYPES[path.suffix]
+    if size <= _PART_BYTES:
+        body = await asyncio.to_thread(path.read_bytes)
+        await s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, CacheControl=cache_control)
+        yield size
+        return
+    made = await s3.create_multipart_upload(
+        Bucket=bucket, Key=key, ContentType=content_type, CacheControl=cache_control
+    )
+    upload_id = made["UploadId"]
+    try:
+        parts: list[CompletedPartTypeDef] = []
+        for number, piece in enumerate(_pieces(path, max(_PART_BYTES, -(-size // _MAX_PARTS))), start=1):
+            part = await s3.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=piece)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+            yield len(piece)
+        await s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    except BaseException:
+        with suppress(*AWS_ERRORS):
+            await asyncio.shield(s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
+        raise
+
+
+def _pieces(path: Path, length: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(length):
+            yield piece

@@ -1,0 +1,49 @@
+"""A video's record in the table: conditional writes, and what a false condition tells."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from vodstack_contracts import moves
+from vodstack_contracts.items import from_item
+from vodstack_contracts.videos import Lease, Status, VideoRecord
+from vodstack_worker.errors import ConditionFalseError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+class Records:
+    """The videos table, through the moves that the contracts allow. Every method raises ConditionFalseError."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    async def take(self, video_id: str, lease: Lease, *, now: float) -> VideoRecord:
+        """The record, now `processing` under the lease."""
+        update = moves.take(video_id, lease, now=now, changes={"progress": 0.0})
+        return await self._update(update)
+
+    async def amend(self, video_id: str, lease_token: str, changes: Mapping[str, object]) -> None:
+        """Change a record whose lease is held."""
+        await self._update(moves.amend(video_id, {Status.PROCESSING}, lease_token=lease_token, changes=changes))
+
+    async def finish(
+        self, video_id: str, target: Status, lease_token: str, changes: Mapping[str, object], remove: Collection[str]
+    ) -> None:
+        """Move a record whose lease is held to its end, and give the lease up with it."""
+        await self._update(
+            moves.move(video_id, target, lease_token=lease_token, changes=changes, remove=("lease", "stage", *remove))
+        )
+
+    async def _update(self, update: dict[str, Any]) -> VideoRecord:
+        try:
+            answer = await self._dynamodb.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+            item = cast("dict[str, Any] | None", error.response.get("Item"))
+            raise ConditionFalseError(from_item(item, VideoRecord) if item else None) from error
+        return from_item(answer.get("Attributes", {}), VideoRecord)

@@ -1,0 +1,72 @@
+"""The composition root: everything the worker consists of, put together once."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from vodstack_worker.consumer import Consumer
+from vodstack_worker.messages import Arrivals
+from vodstack_worker.metrics import Metrics
+from vodstack_worker.pipeline import Pipeline
+from vodstack_worker.probes import make_probes, serve_probes
+from vodstack_worker.pulse import Pulse
+from vodstack_worker.records import Records
+from vodstack_worker.scratch import Scratch
+from vodstack_worker.settings import Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sqs import SQSClient
+
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 30
+_ATTEMPTS = 3
+
+
+async def serve(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    log = structlog.get_logger()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics, pulse = Metrics(), Pulse()
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(
+            serve_probes(make_probes(metrics, pulse, stop), settings.host, settings.metrics_port)
+        )
+        scratch = Scratch(
+            settings.scratch_directory, jobs=settings.jobs, job_bytes=settings.scratch_bytes, uid=settings.media_uid
+        )
+        stack.callback(scratch.close)
+        connect = cast("Callable[..., AbstractAsyncContextManager[Any]]", get_session().create_client)  # pyright: ignore[reportUnknownMemberType] - untyped
+        config = AioConfig(
+            region_name=settings.region,
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        )
+        s3: S3Client = await stack.enter_async_context(connect("s3", config=config))
+        sqs: SQSClient = await stack.enter_async_context(connect("sqs", config=config))
+        dynamodb: DynamoDBClient = await stack.enter_async_context(connect("dynamodb", config=config))
+        arrivals = Arrivals(
+            sqs, settings.queue_url, poll_wait=settings.poll_wait, visibility_timeout=settings.visibility_timeout
+        )
+        records = Records(dynamodb, settings.table)
+        consumer = Consumer(
+            settings=settings,
+            arrivals=arrivals,
+            records=records,
+            pipeline=Pipeline(s3, settings, scratch),
+            metrics=metrics,
+            pulse=pulse,
+        )
+        log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
+        await consumer.run(stop)
+        log.info("stopped")

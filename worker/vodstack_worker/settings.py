@@ -1,0 +1,101 @@
+"""What the worker reads from its environment, once, at its start."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vodstack_contracts.environment import DEFAULT_METRICS_PORT, Variable
+from vodstack_worker.errors import WorkerError
+
+_CORES_PER_JOB = 4
+GIB = 1024**3
+
+
+class SettingsError(WorkerError):
+    """The environment does not hold what the worker needs."""
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _jobs() -> int:
+    return max(1, usable_cores() // _CORES_PER_JOB)
+
+
+def _variable(name: str, default: Any = ..., **more: Any) -> Any:
+    if callable(default):
+        return Field(default_factory=default, validation_alias=name, **more)
+    return Field(default, validation_alias=name, **more)
+
+
+class Settings(BaseSettings):
+    """Every setting with its variable, its default and its meaning. docs/worker.md shows the same table."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    region: str = _variable(Variable.AWS_REGION, description="AWS region")
+    bucket: str = _variable(Variable.S3_BUCKET, description="bucket of originals and renditions")
+    table: str = _variable(Variable.DYNAMODB_TABLE, description="table of the video records")
+    queue_url: str = _variable(Variable.SQS_QUEUE_URL, description="arrivals queue")
+    scratch_directory: Path = _variable(
+        Variable.SCRATCH_DIRECTORY,
+        lambda: Path(tempfile.gettempdir()) / "vodstack-worker",
+        description="folder for originals and renditions in the making; several workers may share it",
+    )
+    scratch_bytes: Annotated[int, Ge(0)] = _variable(
+        "VODSTACK_SCRATCH_BYTES", 0, description="scratch that one job may fill; 0 shares out what is free"
+    )
+    visibility_timeout: Annotated[int, Ge(2), Le(43_200)] = _variable(
+        Variable.VISIBILITY_TIMEOUT, 120, description="seconds after which a dead worker's video is taken over"
+    )
+    poll_wait: Annotated[int, Ge(0), Le(20)] = _variable(
+        "VODSTACK_POLL_WAIT_SECONDS", 20, description="seconds that one poll of the queue waits for a message"
+    )
+    jobs: Annotated[int, Ge(1)] = _variable(
+        Variable.JOBS, _jobs, description="videos processed at a time; one for every four cores unless set"
+    )
+    max_failures: Annotated[int, Ge(1)] = _variable(
+        "VODSTACK_MAX_FAILURES", 5, description="real failures after which a video is `failed`"
+    )
+    retry_delay: Annotated[int, Ge(0), Le(900)] = _variable(
+        "VODSTACK_RETRY_DELAY_SECONDS", 30, description="pause before the first retry; it doubles up to 15 minutes"
+    )
+    max_duration: Annotated[int, Ge(1)] = _variable(
+        "VODSTACK_MAX_DURATION_SECONDS", 14_400, description="longest video accepted"
+    )
+    media_memory_bytes: Annotated[int, Ge(256 * 1024**2)] = _variable(
+        "VODSTACK_MEDIA_MEMORY_BYTES", 4 * GIB, description="address space of one ffmpeg process"
+    )
+    media_uid: Annotated[int, Ge(1)] = _variable(
+        "VODSTACK_MEDIA_UID", 65_534, description="user that media tools run as where the worker is root"
+    )
+    host: str = _variable(Variable.HOST, "0.0.0.0", description="address of metrics and probes")  # noqa: S104 - a pod's
+    metrics_port: Annotated[int, Ge(0), Le(65_535)] = _variable(
+        Variable.METRICS_PORT, DEFAULT_METRICS_PORT, description="port of metrics and probes"
+    )
+    log_format: Literal["json", "console"] = _variable(Variable.LOG_FORMAT, "json", description="`json` or `console`")
+    log_level: Literal["debug", "info", "warning", "error"] = _variable(
+        Variable.LOG_LEVEL, "info", description="`debug`, `info`, `warning` or `error`"
+    )
+
+    @property
+    def threads(self) -> int:
+        """Threads of one job's ffmpeg."""
+        return max(1, usable_cores() // self.jobs)
+
+
+def read_settings() -> Settings:
+    """The settings as the environment holds them. Raises SettingsError with a sentence that names each mistake."""
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue] - the environment is the argument
+    except ValidationError as error:
+        missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
+        wrong = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors() if fault["type"] != "missing"]
+        parts = ([f"set {', '.join(missing)} in the environment"] if missing else []) + wrong
+        raise SettingsError(f"the worker cannot start: {'; '.join(parts)}") from error

@@ -1,0 +1,40 @@
+"""Where a job stands, as the heartbeat writes it into the record and the metrics tell it."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from vodstack_contracts.videos import Stage
+from vodstack_worker.metrics import Metrics
+
+# Where each stage begins on the way from 0 to 1. Transcoding is nearly all of a job.
+_BEGINS = {Stage.DOWNLOAD: 0.0, Stage.PROBE: 0.05, Stage.TRANSCODE: 0.07, Stage.PUBLISH: 0.93}
+_ENDS = dict(zip(_BEGINS, [*list(_BEGINS.values())[1:], 1.0], strict=True))
+
+
+class Work:
+    """Stage and progress of one job; both only go forward."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.stage: Stage | None = None
+        self.progress = 0.0
+        self.stage_seconds: dict[str, float] = {}
+
+    @contextmanager
+    def in_stage(self, stage: Stage) -> Generator[None]:
+        self.stage = stage
+        self.advance(0.0)
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - start
+            self.stage_seconds[stage] = round(seconds, 3)
+            self._metrics.stages.labels(stage=stage.value).observe(seconds)
+
+    def advance(self, fraction: float) -> None:
+        """`fraction` of the present stage is done."""
+        if self.stage is not None:
+            begin, end = _BEGINS[self.stage], _ENDS[self.stage]
+            self.progress = max(self.progress, round(begin + (end - begin) * min(1.0, fraction), 3))
