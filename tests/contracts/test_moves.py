@@ -121,3 +121,10 @@ def test_a_refused_write_tells_what_stands_there(table):
     with pytest.raises(table.client.exceptions.ConditionalCheckFailedException) as refusal:
         table.client.update_item(TableName=table.name, **take(video_id, lease("b"), now=50))
     assert from_item(refusal.value.response["Item"], VideoRecord).status is Status.READY
+
+
+def test_a_move_within_named_states_is_made_from_no_other(table):
+    failed, uploading = table.add(Status.FAILED), table.add(Status.UPLOADING)
+    assert not table.update(move(failed, Status.QUEUED, within={Status.UPLOADING}))
+    assert table.update(move(uploading, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at",)))
+    assert (table.get(failed).status, table.get(uploading).expires_at) == (Status.FAILED, None)

@@ -19,6 +19,9 @@ class Variable(StrEnum):
     WORK_TABLE = "VODSTACK_WORK_TABLE"  # idempotency keys, quotas, chunk sets, leases
     AUTH = "VODSTACK_AUTH"  # `none`, in so many words, lets everyone in
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
+    MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
+    BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload
+    SHUTDOWN_GRACE = "VODSTACK_SHUTDOWN_GRACE_SECONDS"  # what running uploads get after SIGTERM
     SCRATCH_DIRECTORY = "VODSTACK_SCRATCH_DIR"
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time

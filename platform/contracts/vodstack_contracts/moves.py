@@ -23,15 +23,16 @@ def move(
     video_id: str,
     target: Status,
     *,
+    within: Collection[Status] | None = None,
     lease_token: str | None = None,
     changes: Mapping[str, object] | None = None,
     remove: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Arguments of UpdateItem for a move to `target` from any state that allows it.
+    """Arguments of UpdateItem for a move to `target` from any state that allows it, or from those `within` alone.
 
     With `lease_token`, only its holder may. Raises ForbiddenMoveError where no state allows it.
     """
-    sources = sources_of(target)
+    sources = sources_of(target) if within is None else sources_of(target).intersection(within)
     if not sources:
         raise ForbiddenMoveError(f"no video ever moves to {target}")
     condition = _Condition()

@@ -1,0 +1,37 @@
+"""`python -m vodstack_app`: serve the API until SIGTERM or SIGINT."""
+
+import sys
+
+import structlog
+
+from vodstack_app.logs import configure_logs
+from vodstack_app.server import Server, listen
+from vodstack_app.settings import SettingsError, read_settings
+
+EXIT_CONFIGURATION = 2
+EXIT_FAILURE = 1
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def main() -> int:
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
+    configure_logs(settings)
+    try:
+        listener = listen(settings)
+    except OSError as error:
+        sys.stderr.write(f"The API cannot listen on {settings.host} port {settings.port}: {error.strerror}.\n")
+        return EXIT_FAILURE
+    host, port = listener.getsockname()[:2]
+    log.info("listening", host=host, port=port, auth=settings.auth)
+    server = Server(settings)
+    server.run(sockets=[listener])
+    return 0 if server.started else EXIT_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The API's composition root."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Server
+
+from vodstack_app.aws import open_clients
+from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
+from vodstack_app.errors import exception_handlers
+from vodstack_app.health.readiness import Readiness
+from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
+from vodstack_app.metrics import Metrics
+from vodstack_app.observation import Observation
+from vodstack_app.playback.routes import play_video
+from vodstack_app.services import STATE_KEY, build_services, provide_services
+from vodstack_app.settings import Settings
+from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
+from vodstack_app.videos.routes import get_video, upload_video
+
+# For uploads that the server has cancelled because they outlived its grace.
+UNDO_PATIENCE_SECONDS = 5.0
+
+
+def create_app(settings: Settings, readiness: Readiness) -> Observation:
+    """The whole API as an ASGI app. `readiness` is shared with the server, which knows when it is leaving."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with open_clients(settings) as clients:
+            services = build_services(settings, metrics, readiness, clients)
+            app.state[STATE_KEY] = services
+            yield
+            await services.intake.settle(UNDO_PATIENCE_SECONDS)
+
+    app = Litestar(
+        route_handlers=[
+            upload_video,
+            get_video,
+            play_video,
+            check_liveness,
+            check_readiness,
+            get_metrics,
+            get_openapi,
+        ],
+        lifespan=[lifespan],
+        dependencies={"services": Provide(provide_services, sync_to_thread=False)},
+        exception_handlers=exception_handlers(),
+        request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        openapi_config=_describe_api(),
+        logging_config=None,
+    )
+    return Observation(app, metrics)
+
+
+def _describe_api() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="vodstack",
+        version=version("vodstack-app"),
+        description="Post a video; get a playable stream and what is in it.",
+        servers=[Server(url="/")],
+        use_handler_docstrings=True,
+        render_plugins=[DocsPage()],
+        openapi_router=docs_router(),
+    )

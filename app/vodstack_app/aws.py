@@ -1,0 +1,70 @@
+"""The clients of S3 and DynamoDB, and what becomes of their errors."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from aiohttp import ClientError as TransportError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from vodstack_app.errors import UnavailableError
+from vodstack_app.settings import Settings
+
+if TYPE_CHECKING:  # the stubs are in no image
+    from types_aiobotocore_dynamodb.client import DynamoDBClient
+    from types_aiobotocore_s3.client import S3Client
+
+# Everything by which a call to AWS can fail; TimeoutError is aiohttp's own.
+AWS_ERRORS = (BotoCoreError, ClientError, TransportError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One client a service for the life of the app."""
+
+    s3: "S3Client"
+    dynamodb: "DynamoDBClient"
+
+
+def _client_config(service: str, read_timeout_seconds: int, connections: int) -> AioConfig:
+    return AioConfig(
+        connect_timeout=3,
+        read_timeout=read_timeout_seconds,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        # A body over HTTP is signed with its SHA-256 already; a second checksum would be work for nothing.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        # Presigned URLs of the older signature cannot open what a KMS key has encrypted.
+        signature_version="v4" if service == "dynamodb" else "s3v4",
+    )
+
+
+@asynccontextmanager
+async def open_clients(settings: Settings) -> AsyncGenerator[Clients]:
+    session = cast("Any", get_session())  # its type knows every service there is, none of them fully
+    parts_in_flight = 2 * settings.max_uploads
+    s3_config = _client_config("s3", read_timeout_seconds=60, connections=parts_in_flight + 16)
+    dynamodb_config = _client_config("dynamodb", read_timeout_seconds=5, connections=50)
+    async with (
+        session.create_client("s3", region_name=settings.region, config=s3_config) as s3,
+        session.create_client("dynamodb", region_name=settings.region, config=dynamodb_config) as dynamodb,
+    ):
+        yield Clients(s3, dynamodb)
+
+
+@contextmanager
+def storage_errors() -> Generator[None]:
+    """Let failures of AWS appear as UnavailableError."""
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise UnavailableError("The storage behind this service does not answer. Try again in a moment.") from error
+
+
+def error_code(error: BaseException) -> str:
+    """The service's own code for the error, or nothing where no service has answered."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""

@@ -1,0 +1,39 @@
+"""What /openapi.json says beyond what the handlers' signatures say."""
+
+from collections.abc import Sequence
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+
+from vodstack_app.errors import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, AppError, Problem
+
+BAD_REQUEST = 400
+EXAMPLE_INSTANCE = "/videos"
+
+
+def problems(*errors: type[AppError]) -> dict[int, ResponseSpec]:
+    """The problem details that an operation may answer with, by status."""
+    by_status: dict[int, list[type[AppError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _response(kinds) for status, kinds in by_status.items()}
+
+
+def _response(kinds: Sequence[type[AppError]]) -> ResponseSpec:
+    return ResponseSpec(
+        data_container=Problem,
+        generate_examples=False,
+        description="; ".join(f"{kind.title} (`{kind.name}`)" for kind in kinds),
+        media_type=PROBLEM_MEDIA_TYPE,
+        examples=[Example(summary=kind.name, value=_example(kind)) for kind in kinds],
+    )
+
+
+def _example(kind: type[AppError]) -> dict[str, object]:
+    return {
+        "type": TYPE_PREFIX + kind.name,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": f"{kind.title}.",
+        "instance": EXAMPLE_INSTANCE,
+    }

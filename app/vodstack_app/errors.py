@@ -1,0 +1,223 @@
+"""The API's errors, and the one place where any error becomes a problem detail (RFC 9457).
+
+AppError
+  NotFoundError, InvalidIdError, ConflictError
+  UploadError: what is wrong with a client's upload
+  ClientGoneError: nobody is there to answer
+  UnavailableError: what the API stands on does not answer
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import UNSET, Struct, UnsetType, structs
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:vodstack:problem:"
+CLIENT_CLOSED_REQUEST = 499
+
+
+class FieldFault(Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    detail: str
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An error as every client sees it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldFault] | UnsetType = UNSET
+
+
+class AppError(Exception):
+    """Something went wrong in the API."""
+
+    name: ClassVar[str] = "internal-error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "The server failed"
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = [FieldFault(field, detail)] if field else []
+
+
+class NotFoundError(AppError):
+    """No such video, file or path."""
+
+    name = "not-found"
+    status = 404
+    title = "There is nothing here"
+
+
+class InvalidIdError(AppError):
+    """An id that is no UUID."""
+
+    name = "invalid-id"
+    status = 400
+    title = "The id is not a UUID"
+
+
+class ConflictError(AppError):
+    """The video has moved on."""
+
+    name = "conflict"
+    status = 409
+    title = "The video is no longer in the state that this needs"
+
+
+class UnavailableError(AppError):
+    """What the API stands on does not answer, or it has its hands full."""
+
+    name = "unavailable"
+    status = 503
+    title = "The service cannot do this at the moment"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class UploadError(AppError):
+    """Something is wrong with a client's upload."""
+
+    name = "malformed-upload"
+    status = 400
+    title = "The upload's body is not well-formed"
+
+
+class MissingFileError(UploadError):
+    """A form without a part named `file`."""
+
+    name = "missing-file"
+    title = "The upload has no file"
+
+
+class EmptyFileError(UploadError):
+    """A file of no bytes."""
+
+    name = "empty-file"
+    title = "The file is empty"
+
+
+class TooManyFilesError(UploadError):
+    """A form with two files."""
+
+    name = "too-many-files"
+    title = "An upload takes one file"
+
+
+class TooManyFieldsError(UploadError):
+    """A form with too many parts, or headers that are too long."""
+
+    name = "too-many-fields"
+    title = "The upload has too many fields"
+
+
+class InvalidFieldError(UploadError):
+    """A text field that is too long or not what it should be."""
+
+    name = "invalid-field"
+    title = "A field is not acceptable"
+
+
+class UnsupportedTypeError(UploadError):
+    """A body that is no multipart form."""
+
+    name = "unsupported-media-type"
+    status = 415
+    title = "The body's media type is not supported"
+
+
+class TooLargeError(UploadError):
+    """A file over the limit."""
+
+    name = "too-large"
+    status = 413
+    title = "The upload is too large"
+
+
+class SlowClientError(UploadError):
+    """A client that fell silent within its upload, or took too long over it."""
+
+    name = "upload-timeout"
+    status = 408
+    title = "The upload took too long"
+    # What is left of the body is not waited for.
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class ClientGoneError(AppError):
+    """Nobody is there to answer."""
+
+    name = "client-closed-request"
+    status = CLIENT_CLOSED_REQUEST
+    title = "The client went away"
+
+
+# The router's own errors, and those that Litestar raises before a handler of ours runs.
+BY_STATUS: dict[int, tuple[str, str]] = {
+    400: ("bad-request", "The request is not valid"),
+    404: (NotFoundError.name, NotFoundError.title),
+    405: ("method-not-allowed", "The path does not take this method"),
+    413: (TooLargeError.name, TooLargeError.title),
+}
+
+
+def problem_response(
+    request: Request[Any, Any, Any],
+    status: int,
+    name: str,
+    title: str,
+    detail: str,
+    *,
+    faults: list[FieldFault] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response[Any]:
+    problem = Problem(
+        type=TYPE_PREFIX + name,
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        errors=faults or UNSET,
+    )
+    content: Any = {key: value for key, value in structs.asdict(problem).items() if value is not UNSET}
+    return Response(content, status_code=status, headers=headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def _answer_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request failed", error=error.name, cause=repr(error.__cause__))
+    return problem_response(
+        request, error.status, error.name, error.title, error.detail, faults=error.faults, headers=error.headers
+    )
+
+
+def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_unexpected(request, error)
+    phrase = HTTPStatus(error.status_code).phrase
+    name, title = BY_STATUS.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
+    detail = error.detail or title
+    headers = dict(error.headers or {})
+    return problem_response(request, error.status_code, name, title, detail, headers=headers)
+
+
+def _answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    log.error("unexpected error", exc_info=error)
+    detail = "This is a fault of the server. The response's X-Request-ID finds it in the logs."
+    return problem_response(request, AppError.status, AppError.name, AppError.title, detail)
+
+
+def exception_handlers() -> dict[int | type[Exception], Any]:
+    return {AppError: _answer_app_error, HTTPException: _answer_http_error, Exception: _answer_unexpected}

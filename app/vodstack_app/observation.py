@@ -1,0 +1,66 @@
+"""Stands around the whole app, for its router answers 404 and 405 before any middleware runs."""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import cast
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from vodstack_app.errors import CLIENT_CLOSED_REQUEST
+from vodstack_app.metrics import Metrics
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+UNMATCHED = "unmatched"
+REQUEST_ID_HEADER = b"x-request-id"
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# Anything may stand where the method stands; a label must not take every value a client thinks of.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class Observation:
+    """Counts and logs every request, and gives each an id."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        status = CLIENT_CLOSED_REQUEST
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id)]
+            await send(message)
+
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        known = cast("Mapping[str, object]", scope)  # the router adds the template as it finds the route
+        path = str(known.get("path_template") or UNMATCHED)
+        method = str(known.get("method", ""))
+        labels = (path, method if method in _METHODS else "other", str(status))
+        self.metrics.requests.labels(*labels).inc()
+        self.metrics.request_duration.labels(*labels).observe(seconds)
+        write = log.debug if path in _QUIET_PATHS else log.info
+        write("request", method=labels[1], path=path, status=status, seconds=round(seconds, 6))
+
+
+def _request_id(scope: Scope) -> bytes:
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
+    return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()

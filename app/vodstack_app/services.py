@@ -1,0 +1,50 @@
+"""What the handlers work with: made once, when the app starts."""
+
+from dataclasses import dataclass
+
+from litestar.datastructures import State
+
+from vodstack_app.aws import Clients
+from vodstack_app.health.readiness import Readiness
+from vodstack_app.metrics import Metrics
+from vodstack_app.playback.published import Published
+from vodstack_app.settings import Settings
+from vodstack_app.videos.intake import Intake
+from vodstack_app.videos.original import OriginalUpload
+from vodstack_app.videos.records import Records
+
+STATE_KEY = "services"
+
+
+@dataclass(frozen=True)
+class Services:
+    """One app's services."""
+
+    settings: Settings
+    metrics: Metrics
+    readiness: Readiness
+    records: Records
+    intake: Intake
+    published: Published
+
+
+def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, clients: Clients) -> Services:
+    records = Records(clients.dynamodb, settings.videos_table)
+    readiness.watch(clients, settings)
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        readiness=readiness,
+        records=records,
+        intake=Intake(
+            records,
+            lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id),
+            metrics,
+            settings.max_uploads,
+        ),
+        published=Published(clients.s3, settings.bucket),
+    )
+
+
+def provide_services(state: State) -> Services:
+    return state[STATE_KEY]

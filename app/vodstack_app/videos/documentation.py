@@ -1,0 +1,51 @@
+"""The upload's body for /openapi.json: a streamed body has no signature to read it from."""
+
+from dataclasses import dataclass
+
+from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+
+from vodstack_app.videos.body import MULTIPART
+from vodstack_app.videos.fields import DESCRIPTION_LIMIT, TITLE_LIMIT
+from vodstack_app.videos.form import FILE_FIELD
+
+
+def _text(description: str, limit: int | None = None) -> Schema:
+    return Schema(type=OpenAPIType.STRING, max_length=limit, description=description)
+
+
+def _upload_body() -> RequestBody:
+    schema = Schema(
+        type=OpenAPIType.OBJECT,
+        required=[FILE_FIELD],
+        properties={
+            FILE_FIELD: Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The video."),
+            "title": _text("What the video is called.", TITLE_LIMIT),
+            "description": _text("What it is about.", DESCRIPTION_LIMIT),
+            "tags": _text("Words to find it by, separated by commas; the field may also be repeated."),
+            "metadata": _text("A JSON object whose values are strings, kept for you as it is."),
+        },
+    )
+    example = Example(
+        summary="A clip with all fields; in a real request the file is binary",
+        value={
+            FILE_FIELD: "(the file's bytes)",
+            "title": "Harbour at dawn",
+            "description": "Recorded from the pier.",
+            "tags": "harbour,dawn",
+            "metadata": '{"camera": "north"}',
+        },
+    )
+    media_type = OpenAPIMediaType(schema=schema, examples={"clip": example})
+    return RequestBody(
+        required=True,
+        content={MULTIPART: media_type},
+        description="The fields may stand before or after the file. The body is streamed: send it in one request.",
+    )
+
+
+@dataclass
+class UploadOperation(Operation):
+    """The upload's operation, with its body."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _upload_body()

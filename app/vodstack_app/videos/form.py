@@ -1,0 +1,125 @@
+"""An upload's multipart body as it comes in: its text fields are kept, its file's bytes are passed on.
+
+It does no input or output of its own, so that a test can cut a body anywhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+
+from vodstack_app.errors import (
+    EmptyFileError,
+    InvalidFieldError,
+    MissingFileError,
+    TooLargeError,
+    TooManyFieldsError,
+    TooManyFilesError,
+    UploadError,
+)
+from vodstack_app.videos.fields import FIELD_LIMIT_BYTES, UNKNOWN_FIELD_LIMIT_BYTES, VideoFields, read_fields
+
+FILE_FIELD = "file"
+MAX_PARTS = 80
+MAX_HEADER_LINE_BYTES = 8 * 1024
+# What a body may hold beside the file: fields at their limits, and the parts' headers.
+FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
+FILE_NAME_LIMIT_BYTES = 255
+CONTENT_TYPE_LIMIT_BYTES = 128
+
+
+@dataclass
+class UploadForm:
+    """Fed with chunks of a body; yields the file's bytes."""
+
+    boundary: str
+    max_file_bytes: int
+    file_name: str = ""
+    content_type: str = ""
+    file_bytes: int = 0
+    _parts: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+    _text: bytearray | None = None
+    _segment: MultipartSegment | None = None
+    _has_file: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            # Strict mode refuses what follows the closing boundary, but only when it comes in a chunk of its own.
+            self._parser = PushMultipartParser(
+                self.boundary, max_segment_count=MAX_PARTS, max_header_size=MAX_HEADER_LINE_BYTES
+            )
+        except MultipartError as error:
+            raise UploadError(f"The Content-Type's boundary is not usable: {error}.") from error
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The file's bytes in the next chunk of the body. Raises UploadError."""
+        try:
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._open(event)
+                elif event is None:
+                    self._close()
+                elif data := self._take(event):
+                    yield data
+        except ParserLimitReached as error:
+            raise TooManyFieldsError(
+                f"The body goes beyond a limit: {error}. It may have {MAX_PARTS} parts."
+            ) from error
+        except MultipartError as error:
+            raise UploadError(f"The body is not well-formed multipart/form-data: {error}.") from error
+
+    def finish(self) -> VideoFields:
+        """The text fields, once the closing boundary is in. Raises UploadError."""
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise UploadError("The body ends before its closing boundary.") from error
+        if not self._has_file:
+            raise MissingFileError(f"Send the video as a part named `{FILE_FIELD}`.", field=FILE_FIELD)
+        if not self.file_bytes:
+            raise EmptyFileError("The file has no bytes. Send a video.", field=FILE_FIELD)
+        return read_fields(self._parts)
+
+    def _open(self, segment: MultipartSegment) -> None:
+        if any(character in value for _, value in segment.headerlist for character in "\r\n\0"):
+            raise UploadError("A part's header has a line break or a NUL in it.")
+        self._segment = segment
+        if segment.name != FILE_FIELD:
+            self._text = bytearray()
+            return
+        if self._has_file:
+            raise TooManyFilesError("Send one video a request.", field=FILE_FIELD)
+        self._has_file = True
+        self.file_name = sanitise_file_name(segment.filename or "")
+        self.content_type = _printable(segment.content_type or "", CONTENT_TYPE_LIMIT_BYTES)
+
+    def _take(self, data: bytes) -> bytes:
+        if self._text is None:
+            self.file_bytes += len(data)
+            if self.file_bytes > self.max_file_bytes:
+                raise TooLargeError(f"The file is larger than {self.max_file_bytes} bytes.", field=FILE_FIELD)
+            return data
+        name = self._segment.name or "" if self._segment else ""
+        limit = FIELD_LIMIT_BYTES.get(name, UNKNOWN_FIELD_LIMIT_BYTES)
+        if len(self._text) + len(data) > limit:
+            shown = name if name in FIELD_LIMIT_BYTES else "unknown"
+            raise InvalidFieldError(f"The field is longer than {limit} bytes.", field=shown)
+        self._text += data
+        return b""
+
+    def _close(self) -> None:
+        if self._text is not None and self._segment and self._segment.name in FIELD_LIMIT_BYTES:
+            self._parts.append((self._segment.name, bytes(self._text)))
+        self._text = None
+        self._segment = None
+
+
+def sanitise_file_name(name: str) -> str:
+    """The last path part of a client's file name, printable, cut to what a file system would take."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return _printable(last, FILE_NAME_LIMIT_BYTES)
+
+
+def _printable(text: str, limit_bytes: int) -> str:
+    kept = "".join(character for character in text if character.isprintable()).strip()
+    return kept.encode()[:limit_bytes].decode(errors="ignore")

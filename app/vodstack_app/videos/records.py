@@ -1,0 +1,81 @@
+"""The videos table as the API reads and writes it."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from vodstack_app.aws import error_code, storage_errors
+from vodstack_app.errors import ConflictError, NotFoundError
+from vodstack_contracts import moves
+from vodstack_contracts.items import from_item, to_attribute
+from vodstack_contracts.videos import Status, VideoRecord
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.client import DynamoDBClient
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class Records:
+    """Every record's way in and out."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    async def find(self, video_id: str) -> VideoRecord:
+        """The record as it is now. Raises NotFoundError, for a deleted or lapsed one too."""
+        with storage_errors():
+            answer = await self._dynamodb.get_item(
+                TableName=self._table, Key={moves.KEY: to_attribute(video_id)}, ConsistentRead=True
+            )
+        record = from_item(answer["Item"], VideoRecord) if "Item" in answer else None
+        if record is None or record.status is Status.DELETED or _has_lapsed(record):
+            raise NotFoundError(f"There is no video with the id {video_id}.")
+        return record
+
+    async def create(self, record: VideoRecord) -> None:
+        # A repeated PutItem whose first answer was lost finds its own record: ids are random, nobody else's is there.
+        with storage_errors():
+            await self._conditional("put_item", moves.create(record))
+
+    async def describe(self, video_id: str, changes: Mapping[str, object]) -> None:
+        """Add what the form said to a record whose original is on its way. Raises ConflictError."""
+        update = moves.amend(video_id, {Status.UPLOADING}, changes=changes)
+        with storage_errors():
+            held = await self._conditional("update_item", update)
+        if not held:
+            raise ConflictError("The video was deleted while it was being uploaded.")
+
+    async def enqueue(self, video_id: str) -> None:
+        """Tell that the original is there, unless a worker has found out and gone further."""
+        update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at",))
+        with storage_errors():
+            await self._conditional("update_item", update)
+
+    async def discard(self, video_id: str) -> None:
+        """Remove a record whose original never arrived."""
+        deletion = {
+            "Key": {moves.KEY: to_attribute(video_id)},
+            "ConditionExpression": "#status = :uploading",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":uploading": to_attribute(Status.UPLOADING)},
+        }
+        with storage_errors():
+            await self._conditional("delete_item", deletion)
+
+    async def _conditional(self, operation: str, arguments: dict[str, Any]) -> bool:
+        """Whether the write's condition held."""
+        try:
+            await getattr(self._dynamodb, operation)(TableName=self._table, **arguments)
+        except ClientError as error:
+            if error_code(error) == CONDITION_FAILED:
+                return False
+            raise
+        return True
+
+
+def _has_lapsed(record: VideoRecord) -> bool:
+    return record.expires_at is not None and record.expires_at <= time.time()

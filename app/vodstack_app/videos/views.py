@@ -1,0 +1,135 @@
+"""A video as clients see it."""
+
+from msgspec import Struct
+
+from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, rendition_prefix
+from vodstack_contracts.videos import Failure, Rendition, Stage, Status, VideoRecord
+
+
+class UploadedView(Struct, frozen=True, rename="camel"):
+    """The answer to an upload."""
+
+    video_id: str
+
+
+class FailureView(Struct, frozen=True, rename="camel"):
+    """Why the video failed: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class SourceView(Struct, frozen=True, rename="camel"):
+    """What was found in the original, as displayed."""
+
+    container: str
+    duration_seconds: float
+    width: int
+    height: int
+    frame_rate: float
+    video_codec: str
+    audio_codec: str | None
+
+
+class RenditionView(Struct, frozen=True, rename="camel"):
+    """One rung of the ladder."""
+
+    name: str
+    width: int
+    height: int
+    bitrate: int
+    size_bytes: int
+    codecs: str
+    url: str
+
+
+class PlaybackView(Struct, frozen=True, rename="camel"):
+    """What a player opens."""
+
+    hls: str
+    mp4: str
+    poster: str
+
+
+class VideoView(Struct, frozen=True, rename="camel"):
+    """A video. What is not known yet is null or empty."""
+
+    video_id: str
+    title: str
+    description: str
+    tags: list[str]
+    url: str | None
+    metadata: dict[str, str]
+    upload_date: str
+    status: Status
+    progress: float
+    stage: Stage | None
+    error: FailureView | None
+    source: SourceView | None
+    renditions: list[RenditionView]
+    playback: PlaybackView | None
+    thumbnails: list[str]
+    analysis: dict[str, str] | None
+
+
+def view_video(record: VideoRecord, *, base_url: str, mp4_url: str | None) -> VideoView:
+    """The record for clients that reach the API at `base_url`, which ends without a slash."""
+    playback_url = f"{base_url}/videos/{record.video_id}/playback"
+    ready = record.status is Status.READY
+    return VideoView(
+        video_id=record.video_id,
+        title=record.title,
+        description=record.description,
+        tags=record.tags,
+        url=mp4_url,
+        metadata=record.metadata,
+        upload_date=record.upload_date,
+        status=record.status,
+        progress=record.progress,
+        stage=record.stage if record.status is Status.PROCESSING else None,
+        error=_view_failure(record.error) if record.status is Status.FAILED else None,
+        source=_view_source(record),
+        renditions=[_view_rendition(record, rung, playback_url) for rung in record.renditions] if ready else [],
+        playback=_view_playback(playback_url) if ready and record.playback else None,
+        thumbnails=[],
+        analysis=None,
+    )
+
+
+def _view_failure(failure: Failure | None) -> FailureView | None:
+    return FailureView(code=failure.code, message=failure.message) if failure else None
+
+
+def _view_source(record: VideoRecord) -> SourceView | None:
+    facts = record.source
+    if facts is None:
+        return None
+    return SourceView(
+        container=facts.container,
+        duration_seconds=facts.duration_seconds,
+        width=facts.width,
+        height=facts.height,
+        frame_rate=facts.frame_rate,
+        video_codec=facts.video_codec,
+        audio_codec=facts.audio_codec,
+    )
+
+
+def _view_rendition(record: VideoRecord, rendition: Rendition, playback_url: str) -> RenditionView:
+    return RenditionView(
+        name=rendition.name,
+        width=rendition.width,
+        height=rendition.height,
+        bitrate=rendition.bitrate,
+        size_bytes=rendition.size_bytes,
+        codecs=rendition.codecs,
+        url=f"{playback_url}/{rendition.key.removeprefix(rendition_prefix(record.video_id))}",
+    )
+
+
+def _view_playback(playback_url: str) -> PlaybackView:
+    return PlaybackView(
+        hls=f"{playback_url}/{MULTIVARIANT_PLAYLIST}",
+        mp4=f"{playback_url}/{MP4}",
+        poster=f"{playback_url}/{POSTER}",
+    )

@@ -1,0 +1,42 @@
+import pytest
+from tests.app.conftest import Api
+from tests.app.test_video import ready_record
+
+from vodstack_contracts.videos import VideoRecord
+
+
+@pytest.fixture
+def ready(api: Api) -> VideoRecord:
+    record = ready_record()
+    api.put_record(record)
+    for path, body in (("hls/master.m3u8", b"#EXTM3U\n"), ("hls/360p/0.m4s", b"segment")):
+        api.s3.put_object(Bucket=api.foundation.bucket, Key=f"renditions/{record.video_id}/{path}", Body=body)
+    return record
+
+
+def test_a_playlist_comes_from_the_api_itself(api: Api, ready: VideoRecord):
+    answer = api.client.get(f"/videos/{ready.video_id}/playback/hls/master.m3u8")
+    assert (answer.status_code, answer.content) == (200, b"#EXTM3U\n")
+    assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
+
+
+def test_a_segment_is_fetched_by_a_url_that_soon_expires(api: Api, ready: VideoRecord):
+    answer = api.client.get(f"/videos/{ready.video_id}/playback/hls/360p/0.m4s")
+    assert answer.status_code == 307
+    assert "X-Amz-Expires=300" in answer.headers["location"]
+    assert api.client.get(answer.headers["location"]).content == b"segment"
+
+
+@pytest.mark.parametrize(
+    "path", ["hls/none.m3u8", "hls/none.m4s", "..%2F..%2Foriginals", "%2e%2e/x", "", "a//b", "x%0d%0aSet-Cookie:a"]
+)
+def test_a_path_that_was_never_published_is_not_found(api: Api, ready: VideoRecord, path: str):
+    answer = api.client.get(f"/videos/{ready.video_id}/playback/{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_a_video_that_is_not_ready_cannot_be_played(api: Api):
+    video_id = api.upload(b"x").json()["videoId"]
+    answer = api.client.get(f"/videos/{video_id}/playback/hls/master.m3u8")
+    assert answer.status_code == 404
+    assert "queued" in answer.json()["detail"]

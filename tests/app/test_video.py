@@ -1,0 +1,129 @@
+import time
+import uuid
+from typing import Any
+
+import pytest
+from tests.app.conftest import Api
+
+from vodstack_contracts.videos import (
+    Failure,
+    FailureCode,
+    Playback,
+    Rendition,
+    SourceFacts,
+    Stage,
+    Status,
+    VideoRecord,
+    new_video_id,
+    timestamp,
+)
+
+
+def _record(status: Status, **fields: Any) -> VideoRecord:
+    now = timestamp()
+    return VideoRecord(video_id=new_video_id(), status=status, upload_date=now, updated_at=now, **fields)
+
+
+def ready_record() -> VideoRecord:
+    record = _record(Status.READY, progress=1.0, title="Hello")
+    prefix = f"renditions/{record.video_id}/"
+    record.playback = Playback(
+        hls_key=f"{prefix}hls/master.m3u8",
+        mp4_key=f"{prefix}video.mp4",
+        poster_key=f"{prefix}poster.jpg",
+        mp4_size_bytes=9,
+    )
+    record.renditions = [
+        Rendition(
+            name="360p",
+            width=640,
+            height=360,
+            bitrate=800_000,
+            size_bytes=5,
+            codecs="avc1",
+            key=f"{prefix}hls/360p.m3u8",
+        )
+    ]
+    record.source = SourceFacts(
+        container="mp4", duration_seconds=2.0, width=640, height=360, frame_rate=30.0, video_codec="h264"
+    )
+    return record
+
+
+def test_a_fresh_video_has_every_field_and_nothing_invented(api: Api):
+    answer = api.upload(b"x", title="Hello")
+    video = api.client.get(f"/videos/{answer.json()['videoId']}").json()
+    assert video.pop("uploadDate").endswith("Z")
+    assert video == {
+        "videoId": answer.json()["videoId"],
+        "title": "Hello",
+        "description": "",
+        "tags": [],
+        "url": None,
+        "metadata": {},
+        "status": "queued",
+        "progress": 0.0,
+        "stage": None,
+        "error": None,
+        "source": None,
+        "renditions": [],
+        "playback": None,
+        "thumbnails": [],
+        "analysis": None,
+    }
+
+
+def test_a_ready_video_tells_where_to_play_it(api: Api):
+    record = ready_record()
+    api.put_record(record)
+    api.s3.put_object(Bucket=api.foundation.bucket, Key=f"renditions/{record.video_id}/video.mp4", Body=b"mp4")
+    video = api.client.get(f"/videos/{record.video_id}").json()
+    playback = f"{api.url}/videos/{record.video_id}/playback"
+    assert video["playback"] == {
+        "hls": f"{playback}/hls/master.m3u8",
+        "mp4": f"{playback}/video.mp4",
+        "poster": f"{playback}/poster.jpg",
+    }
+    assert video["renditions"][0]["url"] == f"{playback}/hls/360p.m3u8"
+    assert video["source"]["durationSeconds"] == 2.0
+    assert "X-Amz-Expires=3600" in video["url"]
+    assert api.client.get(video["url"]).content == b"mp4"
+
+
+def test_a_failed_video_says_why(api: Api):
+    failure = Failure(code=FailureCode.NOT_A_VIDEO, message="Send a video.")
+    record = _record(Status.FAILED, error=failure)
+    api.put_record(record)
+    video = api.client.get(f"/videos/{record.video_id}").json()
+    assert (video["status"], video["error"]) == ("failed", {"code": "not_a_video", "message": "Send a video."})
+
+
+def test_a_processing_video_shows_its_stage_and_progress(api: Api):
+    record = _record(Status.PROCESSING, stage=Stage.TRANSCODE, progress=0.5)
+    api.put_record(record)
+    video = api.client.get(f"/videos/{record.video_id}").json()
+    assert (video["status"], video["stage"], video["progress"]) == ("processing", "transcode", 0.5)
+
+
+@pytest.mark.parametrize("video_id", ["abc", "1", "%00", "5f7b8d6a-1111-4222-8333-44445555666g"])
+def test_an_id_that_is_no_uuid_is_a_bad_request(api: Api, video_id: str):
+    answer = api.client.get(f"/videos/{video_id}")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:vodstack:problem:invalid-id")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [None, _record(Status.DELETED), _record(Status.UPLOADING, expires_at=int(time.time()) - 1)],
+    ids=["unknown", "deleted", "lapsed"],
+)
+def test_a_video_that_is_not_there_is_not_found(api: Api, record: VideoRecord | None):
+    if record:
+        api.put_record(record)
+    answer = api.client.get(f"/videos/{record.video_id if record else uuid.uuid4()}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:vodstack:problem:not-found")
+
+
+def test_an_id_is_taken_in_capitals_too(api: Api):
+    record = _record(Status.QUEUED)
+    api.put_record(record)
+    assert api.client.get(f"/videos/{record.video_id.upper()}").json()["videoId"] == record.video_id
