@@ -1,6 +1,7 @@
 """The Pulumi program: reads the stack's config and builds its layers in order."""
 
 import pulumi
+import pulumi_aws as aws
 
 import cluster
 import foundation
@@ -13,19 +14,34 @@ from vodstack_platform.providers import aws_provider
 
 def main() -> None:
     settings = read_settings()
-    region = pulumi.Config("aws").require("region")
+    aws_config = pulumi.Config("aws")
+    region, profile = aws_config.require("region"), aws_config.get("profile")
     tags = {"project": "vodstack", "stack": pulumi.get_stack(), "managed-by": "pulumi", **settings.tags}
-    aws = aws_provider(region, tags, settings.aws.endpoint)
+    provider = aws_provider(region, profile, tags, settings.aws.endpoint)
+    layers = set(settings.layers)
+    data = _foundation(settings, region, provider) if layers - {LayerName.MONITORING} else None
+    around = cluster.Surroundings(provider=provider, profile=profile, tags=tags)
+    target = _cluster(settings, data, around) if layers - {LayerName.FOUNDATION} else None
+    if target and LayerName.MONITORING in layers:
+        monitoring.build(settings, target, provider)
+    if data and target and LayerName.SERVICES in layers:
+        services.build(settings.services, data, target, provider)
+
+
+def _foundation(settings: StackSettings, region: str, provider: aws.Provider) -> FoundationOutputs[pulumi.Output[str]]:
     if LayerName.FOUNDATION in settings.layers:
-        data = foundation.build(settings.foundation, region, aws)
-    elif LayerName.SERVICES in settings.layers:
-        data = read(FoundationOutputs[pulumi.Output[str]], _reference(settings, LayerName.FOUNDATION))
-    else:
-        return
-    if LayerName.SERVICES in settings.layers:
-        target = cluster.target(settings)
-        services.build(settings.services, data, target, aws)
-    monitoring.build(settings.monitoring)
+        return foundation.build(settings.foundation, region, provider)
+    return read(FoundationOutputs[pulumi.Output[str]], _reference(settings, LayerName.FOUNDATION))
+
+
+def _cluster(
+    settings: StackSettings, data: FoundationOutputs[pulumi.Output[str]] | None, around: cluster.Surroundings
+) -> cluster.ClusterTarget:
+    if settings.cluster.existing:
+        return cluster.use(settings.cluster.existing)
+    if data and LayerName.CLUSTER in settings.layers:
+        return cluster.build(settings.cluster, data, around)
+    return cluster.refer(_reference(settings, LayerName.CLUSTER))
 
 
 def _reference(settings: StackSettings, layer: LayerName) -> pulumi.StackReference:

@@ -1,24 +1,106 @@
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from vodstack_platform.config import StackSettings
+from vodstack_contracts.outputs import ClusterOutputs, FoundationOutputs, read
+from vodstack_platform.cluster_addons import ClusterAddons, ClusterAddonsArgs
+from vodstack_platform.config import LayerName
+from vodstack_platform.config.cluster import ClusterSettings, ExistingClusterSettings
+from vodstack_platform.default_storage import DefaultStorage
+from vodstack_platform.kubernetes_cluster import KubernetesCluster, KubernetesClusterArgs
+from vodstack_platform.layer import Layer
+from vodstack_platform.node_group import NodeGroup, NodeGroupArgs
 from vodstack_platform.providers import kubernetes_provider
+
+Foundation = FoundationOutputs[pulumi.Output[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterTarget:
-    """The cluster that the services go to, whoever made it."""
+    """The cluster that other layers go to, whoever made it."""
 
     name: pulumi.Input[str]
+    storage_class: pulumi.Input[str] | None
     provider: kubernetes.Provider
 
 
-def target(settings: StackSettings) -> ClusterTarget:
-    existing = settings.cluster.existing
-    if existing is None:
-        raise pulumi.RunError("the cluster layer comes next: until then name a cluster of yours in cluster.existing")
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a cluster takes over from the stack around it."""
+
+    provider: aws.Provider
+    profile: str | None
+    tags: dict[str, str]
+
+
+def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> ClusterTarget:
+    name = settings.name or f"vodstack-{pulumi.get_stack()}"
+    layer = Layer(LayerName.CLUSTER, [around.provider])
+    opts = pulumi.ResourceOptions(parent=layer)
+    private_subnet_ids, public_subnet_ids = _ids(data.private_subnet_ids), _ids(data.public_subnet_ids)
+    control_plane = KubernetesCluster(
+        "cluster",
+        KubernetesClusterArgs(
+            cluster_name=name,
+            settings=settings,
+            vpc_id=data.vpc_id,
+            private_subnet_ids=private_subnet_ids,
+            public_subnet_ids=public_subnet_ids,
+            key_arn=data.key_arn,
+            profile=around.profile,
+        ),
+        opts,
+    )
+    nodes = NodeGroup(
+        "nodes",
+        NodeGroupArgs(
+            cluster=control_plane.cluster,
+            version=settings.version,
+            settings=settings.nodes,
+            subnet_ids=private_subnet_ids,
+            name_tag=f"{name}-node",
+            tags=around.tags,
+        ),
+        opts,
+    )
+    addons = ClusterAddons(
+        "addons",
+        ClusterAddonsArgs(cluster_name=control_plane.cluster_name, versions=settings.addon_versions, after=nodes.group),
+        opts,
+    )
+    # Whoever uses this provider waits for nodes and add-ons, and is gone before they go.
+    kubeconfig = pulumi.Output.all(control_plane.cluster.kubeconfig_json, nodes.ready, addons.ready).apply(
+        lambda known: str(known[0])
+    )
+    provider = kubernetes_provider(kubeconfig=kubeconfig)
+    storage = DefaultStorage("gp3", pulumi.ResourceOptions(parent=layer, providers=[provider]))
+    layer.publish(
+        ClusterOutputs(
+            cluster_name=control_plane.cluster_name,
+            kubeconfig=pulumi.Output.json_dumps(control_plane.cluster.kubeconfig, sort_keys=True),
+            storage_class=storage.class_name,
+        )
+    )
+    return ClusterTarget(name=control_plane.cluster_name, storage_class=storage.class_name, provider=provider)
+
+
+def use(existing: ExistingClusterSettings) -> ClusterTarget:
+    """The target of a cluster that vodstack did not make."""
     if existing.kubeconfig is None:
-        return ClusterTarget(name=existing.name, provider=kubernetes_provider(context=existing.name))
-    return ClusterTarget(name=existing.name, provider=kubernetes_provider(kubeconfig=existing.kubeconfig))
+        provider = kubernetes_provider(context=existing.name)
+    else:
+        provider = kubernetes_provider(kubeconfig=existing.kubeconfig)
+    return ClusterTarget(name=existing.name, storage_class=existing.storage_class, provider=provider)
+
+
+def refer(reference: pulumi.StackReference) -> ClusterTarget:
+    """The target of a cluster that another stack holds."""
+    outputs = read(ClusterOutputs[pulumi.Output[str]], reference)
+    provider = kubernetes_provider(kubeconfig=outputs.kubeconfig)
+    return ClusterTarget(name=outputs.cluster_name, storage_class=outputs.storage_class, provider=provider)
+
+
+def _ids(joined: pulumi.Output[str]) -> pulumi.Output[list[str]]:
+    return joined.apply(lambda text: text.split(",") if text else [])

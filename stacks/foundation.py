@@ -1,30 +1,40 @@
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
 from vodstack_contracts.outputs import FoundationOutputs
 from vodstack_platform.config import LayerName
-from vodstack_platform.config.foundation import FoundationSettings
+from vodstack_platform.config.foundation import FoundationSettings, NetworkSettings
+from vodstack_platform.data_key import DataKey, DataKeyArgs
+from vodstack_platform.gateway_endpoints import GatewayEndpoints, GatewayEndpointsArgs
 from vodstack_platform.image_registry import ImageRegistry, ImageRegistryArgs
 from vodstack_platform.job_queue import JobQueue, JobQueueArgs
 from vodstack_platform.layer import Layer
+from vodstack_platform.network import Network, NetworkArgs
 from vodstack_platform.record_table import Index, RecordTable, RecordTableArgs
 from vodstack_platform.video_bucket import VideoBucket, VideoBucketArgs
+
+OWNER_INDEX = Index(name="by-owner", hash_key="owner", range_key="upload_date")
 
 
 def build(settings: FoundationSettings, region: str, provider: aws.Provider) -> FoundationOutputs[pulumi.Output[str]]:
     layer = Layer(LayerName.FOUNDATION, [provider])
     opts = pulumi.ResourceOptions(parent=layer)
-    bucket = VideoBucket(
-        "videos", VideoBucketArgs(stack=pulumi.get_stack(), settings=settings.bucket, protect=settings.protect), opts
-    )
-    arrivals = JobQueue("arrivals", JobQueueArgs(queue_name=settings.queues.arrivals, settings=settings.queues), opts)
-    chunks = JobQueue("chunks", JobQueueArgs(queue_name=settings.queues.chunks, settings=settings.queues), opts)
-    identity = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=layer))
-    bucket.notify(arrivals.queue_arn, after=arrivals.accept_events(bucket.bucket_arn, identity.account_id))
-    videos, work = _tables(settings, opts)
-    api, worker = _registries(settings, opts)
+    account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=layer)).account_id
+    key = _key(settings, account, opts)
+    network = _network(settings.network, region, opts)
+    bucket = _bucket(settings, key, opts)
+    arrivals, chunks = _queues(settings, key, opts)
+    bucket.notify(arrivals.queue_arn, after=arrivals.accept_events(bucket.bucket_arn, account))
+    videos, work = _tables(settings, key, opts)
+    api, worker = _registries(settings, key, opts)
     outputs = FoundationOutputs(
         region=pulumi.Output.from_input(region),
+        vpc_id=network.vpc_id,
+        private_subnet_ids=network.private_subnet_ids,
+        public_subnet_ids=network.public_subnet_ids,
+        key_arn=key,
         bucket_name=bucket.bucket_name,
         bucket_arn=bucket.bucket_arn,
         videos_table_name=videos.table_name,
@@ -47,11 +57,64 @@ def build(settings: FoundationSettings, region: str, provider: aws.Provider) -> 
     return outputs
 
 
-def _tables(settings: FoundationSettings, opts: pulumi.ResourceOptions) -> tuple[RecordTable, RecordTable]:
+@dataclass(frozen=True)
+class _NetworkIds:
+    vpc_id: pulumi.Output[str]
+    private_subnet_ids: pulumi.Output[str]
+    public_subnet_ids: pulumi.Output[str]
+
+
+def _network(settings: NetworkSettings, region: str, opts: pulumi.ResourceOptions) -> _NetworkIds:
+    if settings.mode == "create":
+        name_tag = f"vodstack-{pulumi.get_stack()}"
+        made = Network("network", NetworkArgs(name_tag=name_tag, region=region, settings=settings), opts)
+        return _NetworkIds(made.vpc_id, _joined(made.private_subnet_ids), _joined(made.public_subnet_ids))
+    existing = settings.existing
+    if existing and existing.route_table_ids:
+        endpoints = GatewayEndpointsArgs(
+            vpc_id=existing.vpc_id, region=region, route_table_ids=existing.route_table_ids
+        )
+        GatewayEndpoints("network", endpoints, opts)
+    return _NetworkIds(
+        pulumi.Output.from_input(existing.vpc_id if existing else ""),
+        _joined(existing.private_subnet_ids if existing else ()),
+        _joined(existing.public_subnet_ids if existing else ()),
+    )
+
+
+def _joined(ids: list[pulumi.Output[str]] | tuple[str, ...]) -> pulumi.Output[str]:
+    return pulumi.Output.all(*ids).apply(lambda known: ",".join(map(str, known)))
+
+
+def _key(settings: FoundationSettings, account: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    args = DataKeyArgs(
+        account_id=account, deletion_window_days=settings.key.deletion_window_days, protect=settings.protect
+    )
+    return DataKey("data", args, opts).key_arn
+
+
+def _bucket(settings: FoundationSettings, key: pulumi.Output[str], opts: pulumi.ResourceOptions) -> VideoBucket:
+    args = VideoBucketArgs(stack=pulumi.get_stack(), settings=settings.bucket, key_arn=key, protect=settings.protect)
+    return VideoBucket("videos", args, opts)
+
+
+def _queues(
+    settings: FoundationSettings, key: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> tuple[JobQueue, JobQueue]:
+    queues = settings.queues
+    arrivals = JobQueueArgs(queue_name=queues.arrivals, settings=queues, key_arn=key)
+    chunks = JobQueueArgs(queue_name=queues.chunks, settings=queues, key_arn=key)
+    return JobQueue("arrivals", arrivals, opts), JobQueue("chunks", chunks, opts)
+
+
+def _tables(
+    settings: FoundationSettings, key: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> tuple[RecordTable, RecordTable]:
     videos = RecordTableArgs(
         table_name=settings.tables.videos,
         hash_key="video_id",
-        indexes=(Index(name="by-owner", hash_key="owner", range_key="upload_date"),),
+        indexes=(OWNER_INDEX,),
+        key_arn=key,
         point_in_time_recovery=settings.tables.point_in_time_recovery,
         deletion_protection=settings.tables.deletion_protection,
         protect=settings.protect,
@@ -60,6 +123,7 @@ def _tables(settings: FoundationSettings, opts: pulumi.ResourceOptions) -> tuple
         table_name=settings.tables.work,
         hash_key="pk",
         range_key="sk",
+        key_arn=key,
         point_in_time_recovery=settings.tables.point_in_time_recovery,
         deletion_protection=settings.tables.deletion_protection,
         protect=settings.protect,
@@ -67,8 +131,16 @@ def _tables(settings: FoundationSettings, opts: pulumi.ResourceOptions) -> tuple
     return RecordTable("videos", videos, opts), RecordTable("work", work, opts)
 
 
-def _registries(settings: FoundationSettings, opts: pulumi.ResourceOptions) -> tuple[ImageRegistry, ImageRegistry]:
-    keep, disposable = settings.registries.keep_images, not settings.protect
-    api = ImageRegistryArgs(repository_name=settings.registries.api, keep_images=keep, force_delete=disposable)
-    worker = ImageRegistryArgs(repository_name=settings.registries.worker, keep_images=keep, force_delete=disposable)
-    return ImageRegistry("api", api, opts), ImageRegistry("worker", worker, opts)
+def _registries(
+    settings: FoundationSettings, key: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> tuple[ImageRegistry, ImageRegistry]:
+    def registry(name: str, repository_name: str) -> ImageRegistry:
+        args = ImageRegistryArgs(
+            repository_name=repository_name,
+            key_arn=key,
+            keep_images=settings.registries.keep_images,
+            force_delete=not settings.protect,
+        )
+        return ImageRegistry(name, args, opts)
+
+    return registry("api", settings.registries.api), registry("worker", settings.registries.worker)

@@ -1,6 +1,9 @@
-from vodstack_platform.config.monitoring import MonitoringSettings
+import pulumi_aws as aws
+
+from cluster import ClusterTarget
+from vodstack_platform.config import StackSettings
 
 
-def build(settings: MonitoringSettings) -> None:
+def build(settings: StackSettings, cluster: ClusterTarget, provider: aws.Provider) -> None:
     """The layer's place; its resources come next."""
-    del settings
+    del settings, cluster, provider

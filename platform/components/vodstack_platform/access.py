@@ -20,6 +20,7 @@ def api_statements(foundation: Foundation) -> list[Statement]:
         Statement(sid="Renditions", actions=["s3:GetObject"], resources=[_objects(foundation, RENDITIONS_PREFIX)]),
         Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
         Statement(sid="Records", actions=[*record, "dynamodb:DescribeTable"], resources=[videos, work]),
+        _key(foundation, "dynamodb", "s3"),
         Statement(sid="Lists", actions=["dynamodb:Query"], resources=[pulumi.Output.concat(videos, "/index/by-owner")]),
     ]
 
@@ -36,6 +37,7 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
             actions=[f"sqs:{action}" for action in queue],
             resources=[foundation.arrivals_queue_arn, foundation.chunks_queue_arn],
         ),
+        _key(foundation, "dynamodb", "s3", "sqs"),
         Statement(sid="Records", actions=list(record), resources=[foundation.videos_table_arn]),
         Statement(
             sid="Work",
@@ -43,6 +45,17 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
             resources=[foundation.work_table_arn],
         ),
     ]
+
+
+def _key(foundation: Foundation, *services: str) -> Statement:
+    """The use of the data key, and that only through the services that hold the data."""
+    via = [pulumi.Output.concat(service, ".", foundation.region, ".amazonaws.com") for service in services]
+    return Statement(
+        sid="Key",
+        actions=["kms:Decrypt", "kms:GenerateDataKey"],
+        resources=[foundation.key_arn],
+        condition={"StringEquals": {"kms:ViaService": via}},
+    )
 
 
 def _objects(foundation: Foundation, prefix: str) -> pulumi.Output[str]:

@@ -10,6 +10,7 @@ class ImageRegistryArgs:
     """`keep_images` bounds the bill; `force_delete` lets a destroy take the images along."""
 
     repository_name: str
+    key_arn: pulumi.Input[str]
     keep_images: int
     force_delete: bool
 
@@ -28,6 +29,9 @@ class ImageRegistry(pulumi.ComponentResource):
             name=args.repository_name,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
+            encryption_configurations=[
+                aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=args.key_arn)
+            ],
             force_delete=args.force_delete,
             opts=child,
         )

@@ -7,6 +7,7 @@ from vodstack_platform.config.foundation import QueueSettings
 from vodstack_platform.policy import Statement, policy_document
 
 _LONG_POLL_SECONDS = 20
+_KEY_REUSE_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,7 @@ class JobQueueArgs:
 
     queue_name: str
     settings: QueueSettings
+    key_arn: pulumi.Input[str]
 
 
 class JobQueue(pulumi.ComponentResource):
@@ -34,7 +36,8 @@ class JobQueue(pulumi.ComponentResource):
             name=f"{args.queue_name}-dlq",
             message_retention_seconds=args.settings.dlq_retention_seconds,
             receive_wait_time_seconds=_LONG_POLL_SECONDS,
-            sqs_managed_sse_enabled=True,
+            kms_master_key_id=args.key_arn,
+            kms_data_key_reuse_period_seconds=_KEY_REUSE_SECONDS,
             opts=child,
         )
         queue = aws.sqs.Queue(
@@ -43,7 +46,8 @@ class JobQueue(pulumi.ComponentResource):
             visibility_timeout_seconds=args.settings.visibility_timeout_seconds,
             message_retention_seconds=args.settings.retention_seconds,
             receive_wait_time_seconds=_LONG_POLL_SECONDS,
-            sqs_managed_sse_enabled=True,
+            kms_master_key_id=args.key_arn,
+            kms_data_key_reuse_period_seconds=_KEY_REUSE_SECONDS,
             redrive_policy=_json(
                 {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": args.settings.max_receive_count}
             ),

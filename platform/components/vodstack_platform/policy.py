@@ -17,8 +17,8 @@ class Statement:
     sid: str | None = None
     effect: str = "Allow"
     principal: Mapping[str, pulumi.Input[str]] | str | None = None
-    condition: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(
-        default_factory=dict[str, Mapping[str, pulumi.Input[str]]]
+    condition: Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]] = field(
+        default_factory=dict[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]]
     )
 
 

@@ -11,10 +11,10 @@ _EMULATED_SERVICES = ("dynamodb", "ec2", "ecr", "eks", "iam", "kms", "s3", "sqs"
 _EMULATOR_CREDENTIAL = "test"
 
 
-def aws_provider(region: str, tags: Mapping[str, str], endpoint: str | None) -> aws.Provider:
+def aws_provider(region: str, profile: str | None, tags: Mapping[str, str], endpoint: str | None) -> aws.Provider:
     default_tags = aws.ProviderDefaultTagsArgs(tags=tags)
     if endpoint is None:
-        return aws.Provider("aws", region=region, default_tags=default_tags)
+        return aws.Provider("aws", region=region, profile=profile, default_tags=default_tags)
     return aws.Provider(
         "aws",
         region=region,

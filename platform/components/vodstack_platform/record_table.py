@@ -21,6 +21,7 @@ class RecordTableArgs:
     hash_key: str
     range_key: str | None = None
     indexes: tuple[Index, ...] = ()
+    key_arn: pulumi.Input[str]
     point_in_time_recovery: bool
     deletion_protection: bool
     protect: bool
@@ -43,6 +44,7 @@ class RecordTable(pulumi.ComponentResource):
             attributes=[aws.dynamodb.TableAttributeArgs(name=key, type="S") for key in _keys(args)],
             global_secondary_indexes=[_index(index) for index in args.indexes],
             ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
+            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=args.key_arn),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=args.point_in_time_recovery),
             deletion_protection_enabled=args.deletion_protection,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),

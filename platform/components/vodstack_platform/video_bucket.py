@@ -17,6 +17,7 @@ class VideoBucketArgs:
 
     stack: str
     settings: BucketSettings
+    key_arn: pulumi.Input[str]
     protect: bool
 
 
@@ -39,7 +40,7 @@ class VideoBucket(pulumi.ComponentResource):
         self.bucket_name = self._bucket.bucket
         self.bucket_arn = self._bucket.arn
         self._close_to_the_public()
-        self._encrypt()
+        self._encrypt(args.key_arn)
         self._keep(args.settings)
         self._allow_browsers(args.settings.cors_origins)
         self.register_outputs({"bucket_name": self.bucket_name, "bucket_arn": self.bucket_arn})
@@ -90,15 +91,17 @@ class VideoBucket(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[access_block]),
         )
 
-    def _encrypt(self) -> None:
+    def _encrypt(self, key_arn: pulumi.Input[str]) -> None:
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{self._name}-encryption",
             bucket=self.bucket_name,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256"
-                    )
+                        sse_algorithm="aws:kms", kms_master_key_id=key_arn
+                    ),
+                    # One data key serves many objects: it spares a call to KMS for every segment.
+                    bucket_key_enabled=True,
                 )
             ],
             opts=self._child,
@@ -124,6 +127,19 @@ class VideoBucket(pulumi.ComponentResource):
                 ),
             )
         ]
+        if settings.infrequent_access_days:
+            rules.append(
+                rule(
+                    id="age-originals",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=ORIGINALS_PREFIX),
+                    transitions=[
+                        aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(
+                            days=settings.infrequent_access_days, storage_class="STANDARD_IA"
+                        )
+                    ],
+                )
+            )
         if settings.versioned:
             rules.append(
                 rule(

@@ -24,6 +24,10 @@ class FoundationOutputs(
     """Names and addresses of everything that holds data."""
 
     region: Annotated[T, Meta(description="AWS region of every resource below")]
+    vpc_id: Annotated[T, Meta(description="VPC of the cluster; empty where the stack has no network")]
+    private_subnet_ids: Annotated[T, Meta(description="subnets of the nodes, separated by commas; may be empty")]
+    public_subnet_ids: Annotated[T, Meta(description="subnets that face the internet, by commas; may be empty")]
+    key_arn: Annotated[T, Meta(description="KMS key of all data below and of the cluster's secrets")]
     bucket_name: Annotated[T, Meta(description="bucket of originals and renditions")]
     bucket_arn: Annotated[T, Meta(description="ARN of the bucket")]
     videos_table_name: Annotated[T, Meta(description="DynamoDB table of the video records")]
@@ -43,18 +47,39 @@ class FoundationOutputs(
     worker_repository_url: Annotated[T, Meta(description="image repository of the worker")]
 
 
+class ClusterOutputs(
+    Struct, Generic[T], frozen=True, kw_only=True, rename="camel", tag="cluster/v1", tag_field=CONTRACT_FIELD
+):
+    """How the Kubernetes cluster is reached."""
+
+    cluster_name: Annotated[T, Meta(description="EKS name of the cluster, for pod identities and `aws eks`")]
+    kubeconfig: Annotated[T, Meta(description="kubeconfig without credentials: it calls `aws eks get-token`")]
+    storage_class: Annotated[T, Meta(description="storage class of volumes")]
+
+
+class MonitoringOutputs(
+    Struct, Generic[T], frozen=True, kw_only=True, rename="camel", tag="monitoring/v1", tag_field=CONTRACT_FIELD
+):
+    """Where metrics are looked at."""
+
+    monitoring_namespace: Annotated[T, Meta(description="Kubernetes namespace of Prometheus and Grafana")]
+    prometheus_url: Annotated[T, Meta(description="address of Prometheus inside the cluster")]
+    grafana_url: Annotated[T, Meta(description="address of Grafana inside the cluster")]
+    grafana_secret: Annotated[T, Meta(description="Kubernetes Secret of Grafana's admin, in that namespace")]
+
+
 class ServicesOutputs(
     Struct, Generic[T], frozen=True, kw_only=True, rename="camel", tag="services/v1", tag_field=CONTRACT_FIELD
 ):
     """Where the API is reached and who the services are to AWS."""
 
     namespace: Annotated[T, Meta(description="Kubernetes namespace of the API and the worker")]
-    api_url: Annotated[T, Meta(description="address of the API inside the cluster")]
+    api_url: Annotated[T, Meta(description="address of the API: inside the cluster, or its load balancer's")]
     api_role_arn: Annotated[T, Meta(description="IAM role of the API")]
     worker_role_arn: Annotated[T, Meta(description="IAM role of the worker")]
 
 
-LAYERS: tuple[type[Struct], ...] = (FoundationOutputs, ServicesOutputs)
+LAYERS: tuple[type[Struct], ...] = (FoundationOutputs, ClusterOutputs, MonitoringOutputs, ServicesOutputs)
 
 
 class StackReader(Protocol):

@@ -1,15 +1,28 @@
-from typing import Annotated
+import ipaddress
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vodstack_platform.config.section import Section
 
 _DAY_SECONDS = 86_400
+_WIDEST_PREFIX, _NARROWEST_PREFIX = 16, 20
 _RETENTION_LIMIT_SECONDS = 14 * _DAY_SECONDS
 
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
 QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,76}$")]
+SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]
 RepositoryName = Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$", max_length=200)]
+
+
+def _network(text: str) -> str:
+    network = ipaddress.IPv4Network(text)
+    if not _WIDEST_PREFIX <= network.prefixlen <= _NARROWEST_PREFIX:
+        raise ValueError(f"{text} is no range from /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}")
+    return text
+
+
+Cidr = Annotated[str, AfterValidator(_network)]
 
 
 class BucketSettings(Section):
@@ -23,6 +36,8 @@ class BucketSettings(Section):
     """Keep overwritten and deleted objects for `noncurrentDays`. It doubles the storage of whatever is replaced."""
     noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = 7
     """Days that a noncurrent version is kept, where `versioned`."""
+    infrequent_access_days: Annotated[int, Field(ge=30, le=3650)] | None = 30
+    """Days after which an original moves to the cheaper Standard-IA class: it is read again only on redrive."""
     abort_multipart_days: Annotated[int, Field(ge=1, le=365)] = 2
     """Days after which an unfinished multipart upload is aborted and its parts are freed."""
     force_destroy: bool = False
@@ -76,11 +91,60 @@ class RegistrySettings(Section):
     """Images that each repository keeps; older ones are expired."""
 
 
+class ExistingNetworkSettings(Section):
+    """A VPC of the user's own."""
+
+    vpc_id: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")]
+    """Its id."""
+    private_subnet_ids: Annotated[tuple[SubnetId, ...], Field(min_length=2)]
+    """Subnets of the nodes, in at least two zones, with a way out."""
+    public_subnet_ids: tuple[SubnetId, ...] = ()
+    """Subnets of load balancers that face the internet, tagged `kubernetes.io/role/elb`."""
+    route_table_ids: tuple[Annotated[str, Field(pattern=r"^rtb-[0-9a-f]+$")], ...] = ()
+    """Route tables that get gateway endpoints for S3 and DynamoDB. Leave it empty where the VPC has them."""
+
+
+class NetworkSettings(Section):
+    """The VPC that the cluster runs in."""
+
+    mode: Literal["create", "existing", "none"] = "create"
+    """`create` a VPC, use an `existing` one, or `none` where the cluster is not vodstack's."""
+    cidr: Cidr = "10.0.0.0/16"
+    """Address range of the VPC, from /16 to /20."""
+    zones: Annotated[int, Field(ge=2, le=3)] = 2
+    """Availability zones that it spans."""
+    zone_names: tuple[str, ...] = ()
+    """The zones by name. Without it, the first `zones` of the region in the order of their names."""
+    egress: Literal["single-nat", "nat-per-zone"] = "single-nat"
+    """`single-nat` is cheap, and its zone's failure cuts every node off the internet; `nat-per-zone` survives that."""
+    existing: ExistingNetworkSettings | None = None
+    """The VPC to use where `mode` is `existing`."""
+
+    @model_validator(mode="after")
+    def _modes_are_whole(self) -> "NetworkSettings":
+        if (self.mode == "existing") != (self.existing is not None):
+            raise ValueError("mode existing and the key existing go together: give both or neither")
+        if self.zone_names and len(self.zone_names) != self.zones:
+            raise ValueError(f"zoneNames names {len(self.zone_names)} zones, yet zones is {self.zones}")
+        return self
+
+
+class KeySettings(Section):
+    """The KMS key that encrypts the bucket, the queues, the tables and the cluster's secrets."""
+
+    deletion_window_days: Annotated[int, Field(ge=7, le=30)] = 30
+    """Days between the key's deletion and its end, in which it can be brought back."""
+
+
 class FoundationSettings(Section):
     """What holds data, and the network around it."""
 
     protect: bool = True
     """Make Pulumi refuse to delete what holds data (bucket, tables, key). Turn it off in an `up` before a `destroy`."""
+    network: NetworkSettings = NetworkSettings()
+    """The VPC that the cluster runs in."""
+    key: KeySettings = KeySettings()
+    """The key that encrypts all data at rest."""
     bucket: BucketSettings = BucketSettings()
     """The bucket of originals and renditions."""
     tables: TableSettings = TableSettings()

@@ -1,0 +1,89 @@
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from vodstack_platform.policy import Statement, policy_document
+
+# What the account's own IAM policies may hand out: the key's administration and its use, each by name.
+_ADMINISTRATION = (
+    "CancelKeyDeletion",
+    "CreateAlias",
+    "CreateGrant",
+    "DeleteAlias",
+    "DescribeKey",
+    "DisableKey",
+    "DisableKeyRotation",
+    "EnableKey",
+    "EnableKeyRotation",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "ListGrants",
+    "ListKeyPolicies",
+    "ListKeyRotations",
+    "ListResourceTags",
+    "PutKeyPolicy",
+    "RetireGrant",
+    "RevokeGrant",
+    "RotateKeyOnDemand",
+    "ScheduleKeyDeletion",
+    "TagResource",
+    "UntagResource",
+    "UpdateAlias",
+    "UpdateKeyDescription",
+)
+_USE = ("Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo")
+_SENDING = ("kms:Decrypt", "kms:GenerateDataKey")
+_THIS_KEY = "*"  # in a key's own policy, the only way to name that key
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataKeyArgs:
+    """`account_id` is the account whose IAM policies decide, and whose buckets may send events through the key."""
+
+    account_id: pulumi.Input[str]
+    deletion_window_days: int
+    protect: bool
+
+
+class DataKey(pulumi.ComponentResource):
+    """The customer-managed key of all data at rest, rotated every year."""
+
+    key_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DataKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:DataKey", name, None, opts)
+        key = aws.kms.Key(
+            name,
+            description=f"vodstack data of {pulumi.get_stack()}",
+            enable_key_rotation=True,
+            deletion_window_in_days=args.deletion_window_days,
+            policy=_key_policy(args.account_id),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        aws.kms.Alias(
+            name,
+            name=f"alias/vodstack-{pulumi.get_stack()}",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.key_arn = key.arn
+        self.register_outputs({"key_arn": self.key_arn})
+
+
+def _key_policy(account_id: pulumi.Input[str]) -> pulumi.Output[str]:
+    return policy_document(
+        Statement(
+            sid="AccountDecides",
+            principal={"AWS": pulumi.Output.concat("arn:aws:iam::", account_id, ":root")},
+            actions=[f"kms:{action}" for action in (*_ADMINISTRATION, *_USE)],
+            resources=[_THIS_KEY],
+        ),
+        Statement(
+            sid="BucketEventsToEncryptedQueues",
+            principal={"Service": "s3.amazonaws.com"},
+            actions=_SENDING,
+            resources=[_THIS_KEY],
+            condition={"StringEquals": {"aws:SourceAccount": account_id}},
+        ),
+    )

@@ -1,0 +1,80 @@
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+
+from vodstack_platform.config.cluster import ClusterSettings
+
+_ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubernetesClusterArgs:
+    """Where the control plane stands. `profile` is the AWS profile that this program's calls use, if any."""
+
+    cluster_name: str
+    settings: ClusterSettings
+    vpc_id: pulumi.Input[str]
+    private_subnet_ids: pulumi.Output[list[str]]
+    public_subnet_ids: pulumi.Output[list[str]]
+    key_arn: pulumi.Input[str]
+    profile: str | None
+
+
+class KubernetesCluster(pulumi.ComponentResource):
+    """An EKS control plane, without nodes."""
+
+    cluster: eks.Cluster
+    cluster_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: KubernetesClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:KubernetesCluster", name, None, opts)
+        # EKS would make this group itself, without an end to its logs and beyond the reach of a destroy.
+        logs = aws.cloudwatch.LogGroup(
+            name,
+            name=f"/aws/eks/{args.cluster_name}/cluster",
+            retention_in_days=args.settings.log_retention_days,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.cluster = _control_plane(name, args, pulumi.ResourceOptions(parent=self, depends_on=[logs]))
+        # The URN is known once all parts of the cluster are made, so this name waits for them.
+        self.cluster_name = self.cluster.urn.apply(lambda _: args.cluster_name)
+        self.register_outputs({"cluster_name": self.cluster_name})
+
+
+def _control_plane(name: str, args: KubernetesClusterArgs, opts: pulumi.ResourceOptions) -> eks.Cluster:
+    settings, api_server = args.settings, args.settings.api_server
+    return eks.Cluster(
+        name,
+        name=args.cluster_name,
+        version=settings.version,
+        vpc_id=args.vpc_id,
+        private_subnet_ids=args.private_subnet_ids,
+        public_subnet_ids=args.public_subnet_ids,
+        authentication_mode=eks.AuthenticationMode.API,
+        access_entries={arn.rpartition(":")[2].replace("/", "-"): _admin(arn) for arn in api_server.admins},
+        encryption_config_key_arn=args.key_arn,
+        enabled_cluster_log_types=list(settings.log_types),
+        endpoint_private_access=True,
+        endpoint_public_access=bool(api_server.public_cidrs),
+        public_access_cidrs=list(api_server.public_cidrs) or None,
+        deletion_protection=settings.deletion_protection,
+        skip_default_node_group=True,
+        vpc_cni_options=eks.VpcCniOptionsArgs(
+            addon_version=settings.addon_versions.get("vpc-cni"),
+            enable_prefix_delegation=True,
+            enable_network_policy=True,
+        ),
+        kube_proxy_addon_options=eks.KubeProxyAddonOptionsArgs(version=settings.addon_versions.get("kube-proxy")),
+        # The component demands it beside an explicit provider, even when it says nothing.
+        provider_credential_opts=eks.KubeconfigOptionsArgs(profile_name=args.profile),
+        opts=opts,
+    )
+
+
+def _admin(principal_arn: str) -> eks.AccessEntryArgs:
+    everything = eks.AccessPolicyAssociationArgs(
+        policy_arn=_ADMIN_POLICY, access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster")
+    )
+    return eks.AccessEntryArgs(principal_arn=principal_arn, access_policies={"admin": everything})
