@@ -1,7 +1,9 @@
 """A worker as an operator runs it: a process of its own, against moto, stopped by signals."""
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +24,12 @@ from vodstack_contracts.items import from_item
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
+from vodstack_worker.media_process import Limits
+from vodstack_worker.probe import Probe, probe
+from vodstack_worker.publish import Published, measure_output
+from vodstack_worker.scratch import Scratch
+from vodstack_worker.settings import GIB
+from vodstack_worker.transcode import Plan, assemble, encode, plan_encode
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 60.0
@@ -191,3 +200,52 @@ def workers(foundation: Any, tmp_path: Path) -> Iterator[Workers]:
     for worker in made.started:
         if worker.process.poll() is None:
             worker.kill()
+
+
+@dataclass(frozen=True)
+class Transcoded:
+    """What the pipeline makes of a file, queue and bucket left out."""
+
+    probe: Probe
+    plan: Plan
+    published: Published
+    folder: Path
+
+    @property
+    def hls(self) -> Path:
+        return self.folder / "out/hls"
+
+    @property
+    def mp4(self) -> Path:
+        return self.folder / "out/video.mp4"
+
+
+Transcode = Callable[[Path], Transcoded]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    made = Scratch(tmp_path / "scratch", jobs=1, job_bytes=2 * GIB, uid=65_534)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(memory_bytes=4 * GIB, cpu_seconds=60, wall_seconds=60, scratch_bytes=2 * GIB, uid=65_534)
+
+
+@pytest.fixture
+def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
+    with ExitStack() as folders:
+
+        async def run(source: Path) -> Transcoded:
+            folder = folders.enter_context(scratch.job())
+            shutil.copyfile(source, folder / "source")
+            found = await probe(folder, limits, max_duration=60)
+            plan = plan_encode(found, threads=2)
+            await encode(folder, plan, limits, lambda _: None)
+            await assemble(folder, plan, limits)
+            return Transcoded(found, plan, measure_output(folder, plan, new_video_id()), folder)
+
+        yield lambda source: asyncio.run(run(source))

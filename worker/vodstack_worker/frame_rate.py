@@ -6,6 +6,7 @@ MAX_RATE = Fraction(60)
 MIN_RATE = Fraction(10)
 _FALLBACK = Fraction(25)
 _NEAR = 0.005
+_CLOCK_SECONDS = 0.0011
 _MAX_DENOMINATOR = 1001
 _COMMON = (
     Fraction(24000, 1001),
@@ -26,7 +27,7 @@ def choose_rate(declared: Fraction | None, measured: Fraction | None, interval: 
     `declared` is the container's word and `measured` frames by time: where they agree the rate is constant. Otherwise
     the grid has to be as fine as the usual `interval` between two frames.
     """
-    if declared and measured and abs(declared - measured) <= _NEAR * measured:
+    if declared and (_agree(1 / declared, interval) or (measured and abs(declared - measured) <= _NEAR * measured)):
         rate = declared
     elif interval and interval > 0:
         rate = Fraction(1 / interval)
@@ -35,9 +36,14 @@ def choose_rate(declared: Fraction | None, measured: Fraction | None, interval: 
     return _within_bounds(_snapped(rate))
 
 
+def _agree(expected: Fraction, interval: float | None) -> bool:
+    """Some containers keep time in whole milliseconds."""
+    return interval is not None and abs(float(expected) - interval) <= max(_CLOCK_SECONDS, _NEAR * interval)
+
+
 def _snapped(rate: Fraction) -> Fraction:
     nearest = min(_COMMON, key=lambda common: abs(common - rate))
-    if abs(nearest - rate) <= _NEAR * rate:
+    if _agree(1 / nearest, 1 / float(rate)):
         return nearest
     return rate.limit_denominator(_MAX_DENOMINATOR)
 

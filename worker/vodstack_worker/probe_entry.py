@@ -152,6 +152,9 @@ def _require_dimensions(width: int, height: int) -> None:
 def _look_at(container: InputContainer, video: VideoStream) -> _Picture:
     frames: list[VideoFrame] = []
     for count, packet in enumerate(container.demux(video)):
+        if packet.size == 0 and packet.pts is not None:
+            # Theora's way to say "as before"; a decoder would take it for the end.
+            continue
         try:
             frames.extend(packet.decode())
         except InvalidDataError:

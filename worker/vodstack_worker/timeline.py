@@ -53,7 +53,7 @@ def scan(container: InputContainer, video: int, audio: int | None) -> Timeline:
     for packet in container.demux([stream for stream in container.streams if stream.index in (video, audio)]):
         shown, decoded = packet.pts, packet.dts
         moment = shown if shown is not None else decoded
-        if moment is None or packet.size == 0:
+        if moment is None:
             continue
         seconds, length = float(moment * packet.time_base), float((packet.duration or 0) * packet.time_base)
         decode = None if decoded is None else float(decoded * packet.time_base)

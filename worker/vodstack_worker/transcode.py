@@ -34,6 +34,7 @@ _POSTER_POSITION = 0.1
 _WALL_SECONDS = 600.0
 _WALL_SECONDS_PER_SECOND = 60.0
 _SPARE_SECONDS = 60.0
+_PAD_SECONDS = 1.0
 _TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
 _QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 _BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
@@ -51,6 +52,11 @@ class Plan:
     def group(self) -> int:
         """Frames from key frame to key frame, the same in every rendition."""
         return max(1, round(self.probe.rate * _GROUP_SECONDS))
+
+    @property
+    def frames(self) -> int:
+        """Frames of the output, where the source's timestamps can be trusted."""
+        return max(1, round(self.probe.facts.duration_seconds * self.probe.rate))
 
     @property
     def segment_microseconds(self) -> int:
@@ -128,8 +134,8 @@ def _filters(plan: Plan) -> str:
     probe, rate = plan.probe, plan.probe.rate
     common = [
         *(["bwdif=mode=send_frame:deint=all"] if probe.interlaced else []),
-        *([f"tpad=stop_mode=clone:stop_duration={probe.pad:.6f}"] if probe.pad else []),
         f"fps={rate.numerator}/{rate.denominator}:round=near:start_time=0",
+        *(_length_filters(plan) if probe.grid else ()),
         f"split={len(plan.rungs)}",
     ]
     outlets = "".join(f"[v{index}]" for index in range(len(plan.rungs)))
@@ -145,6 +151,12 @@ def _filters(plan: Plan) -> str:
             "aformat=sample_fmts=fltp:channel_layouts=stereo[sound]"
         )
     return ";".join(chains)
+
+
+def _length_filters(plan: Plan) -> tuple[str, str]:
+    """Exactly as many frames as the source lasts: the last one stays while sound goes on, or where frames are lost."""
+    pad = plan.probe.pad + _PAD_SECONDS
+    return f"tpad=stop_mode=clone:stop_duration={pad:.3f}", f"trim=end_pts={plan.frames}"
 
 
 def _rung_arguments(plan: Plan, index: int, rung: Rung) -> list[str]:
@@ -191,10 +203,11 @@ def _mp4_arguments(plan: Plan) -> list[str]:
 
 
 def _poster_arguments(duration: float) -> list[str]:
+    position = duration * _POSTER_POSITION if duration > 1 else 0.0
     return [
         *_QUIET,
-        *("-ss", f"{duration * _POSTER_POSITION:.3f}", "-protocol_whitelist", "file", "-f", "mov", "-i", MP4),
-        *("-frames:v", "1", "-vf", f"scale='min({_POSTER_WIDTH},iw)':-2", "-q:v", "3"),
+        *("-ss", f"{position:.3f}", "-protocol_whitelist", "file", "-f", "mov", "-i", MP4),
+        *("-frames:v", "1", "-vf", f"scale='min({_POSTER_WIDTH},iw)':-2:out_range=full,format=yuvj420p", "-q:v", "3"),
         *("-f", "image2", "-update", "1", POSTER),
     ]
 
