@@ -93,6 +93,7 @@ class _Upload:
         fields = form.finish()
         if self._original is None:
             raise RuntimeError("a form that has no file's bytes does not finish")
+        await self._original.flush()
         await self._records.describe(self.video_id, structs.asdict(fields) | {"size_bytes": form.file_bytes})
         await self._original.complete()
         try:

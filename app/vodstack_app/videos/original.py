@@ -63,11 +63,14 @@ class OriginalUpload:
             if self._part.tell() == part_size_bytes(self._next_part):
                 await self._send()
 
-    async def complete(self) -> None:
-        """Send what is left and make the original appear. Raises UnavailableError; see `may_have_arrived`."""
+    async def flush(self) -> None:
+        """Send what is left and wait until every part is stored."""
         if self._part.tell():
             await self._send()
         await self._wait_for_parts(0)
+
+    async def complete(self) -> None:
+        """Make the flushed original appear. Raises UnavailableError; see `may_have_arrived`."""
         parts = sorted(self._parts, key=lambda part: part.get("PartNumber", 0))
         self.may_have_arrived = True
         try:

@@ -1,0 +1,66 @@
+"""SIGKILL at each write of an upload, before the write is made and after, before its answer is known."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from tests.app.conftest import ApiProcess
+from tests.aws_proxy import AwsProxy, is_write
+from tests.conftest import Foundation
+
+from vodstack_contracts.jobs import decode_arrivals
+from vodstack_contracts.videos import Status
+
+TWO_PARTS = b"0" * (5 * 1024 * 1024 + 1)
+WRITES = 7
+
+
+@pytest.fixture
+def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
+    with AwsProxy(foundation.endpoint_url) as running:
+        yield running
+
+
+@pytest.mark.parametrize("nth", range(1, WRITES + 1))
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
+    start_process: Callable[..., ApiProcess], proxy: AwsProxy, nth: int, moment: str
+):
+    api = start_process(AWS_ENDPOINT_URL=proxy.url)
+
+    def kill() -> None:
+        api.process.kill()
+        api.process.wait()
+
+    before, after = (kill, None) if moment == "before" else (None, kill)
+    killed = proxy.intercept(is_write, nth=nth, before=before, after=after)
+    with pytest.raises(httpx.TransportError):
+        api.upload(TWO_PARTS)
+    assert killed.count >= nth
+    objects, records = api.objects(), api.records()
+    if objects:
+        (record,) = records
+        assert objects == [f"originals/{record.video_id}/source"]
+        assert record.status in {Status.UPLOADING, Status.QUEUED}
+        assert record.video_id in _arrivals(api)
+    else:
+        assert all(record.expires_at and record.expires_at > time.time() for record in records)
+        assert all(record.status is Status.UPLOADING for record in records)
+
+
+def test_a_kill_right_after_the_answer_loses_nothing(start_process: Callable[..., ApiProcess]):
+    api = start_process()
+    video_id = api.upload(TWO_PARTS).json()["videoId"]
+    api.process.kill()
+    (record,) = api.records()
+    assert (record.video_id, record.status, record.expires_at) == (video_id, Status.QUEUED, None)
+    assert api.original(video_id) == TWO_PARTS
+    assert video_id in _arrivals(api)
+
+
+def _arrivals(api: ApiProcess) -> set[str]:
+    sqs = api.foundation.client("sqs")
+    answer = sqs.receive_message(QueueUrl=api.foundation.queue_url, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+    told = [decode_arrivals(message["Body"]) for message in answer.get("Messages", [])]
+    return {arrival.video_id for arrivals in told for arrival in arrivals}
