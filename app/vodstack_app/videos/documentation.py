@@ -5,24 +5,36 @@ from dataclasses import dataclass
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 from vodstack_app.videos.body import MULTIPART
-from vodstack_app.videos.fields import DESCRIPTION_LIMIT, TITLE_LIMIT
+from vodstack_app.videos.fields import DESCRIPTION_LIMIT, METADATA_ENTRIES_LIMIT, TAG_LIMIT, TAGS_LIMIT, TITLE_LIMIT
 from vodstack_app.videos.form import FILE_FIELD
 
 
-def _text(description: str, limit: int | None = None) -> Schema:
+def _text(description: str, limit: int) -> Schema:
     return Schema(type=OpenAPIType.STRING, max_length=limit, description=description)
 
 
 def _upload_body() -> RequestBody:
+    tag = f"[^,]{{0,{TAG_LIMIT}}}"
     schema = Schema(
         type=OpenAPIType.OBJECT,
         required=[FILE_FIELD],
         properties={
-            FILE_FIELD: Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The video."),
+            FILE_FIELD: Schema(
+                type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, min_length=1, description="The video."
+            ),
             "title": _text("What the video is called.", TITLE_LIMIT),
             "description": _text("What it is about.", DESCRIPTION_LIMIT),
-            "tags": _text("Words to find it by, separated by commas; the field may also be repeated."),
-            "metadata": _text("A JSON object whose values are strings, kept for you as it is."),
+            "tags": Schema(
+                type=OpenAPIType.STRING,
+                pattern=f"^{tag}(,{tag}){{0,{TAGS_LIMIT - 1}}}$",
+                description="Words to find it by, separated by commas; the field may also be repeated.",
+            ),
+            "metadata": Schema(
+                type=OpenAPIType.OBJECT,
+                additional_properties=Schema(type=OpenAPIType.STRING),
+                max_properties=METADATA_ENTRIES_LIMIT,
+                description="A JSON object whose values are strings, kept for you as it is.",
+            ),
         },
     )
     example = Example(
@@ -32,7 +44,7 @@ def _upload_body() -> RequestBody:
             "title": "Harbour at dawn",
             "description": "Recorded from the pier.",
             "tags": "harbour,dawn",
-            "metadata": '{"camera": "north"}',
+            "metadata": {"camera": "north"},
         },
     )
     media_type = OpenAPIMediaType(schema=schema, examples={"clip": example})

@@ -1,0 +1,27 @@
+"""What /openapi.json promises, held by generated requests: documented and undocumented ones, good and bad."""
+
+from typing import cast
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from litestar import Litestar
+from tests.app.conftest import Api
+
+from vodstack_app.asgi import create_app
+from vodstack_app.health.readiness import Readiness
+from vodstack_app.settings import Settings
+
+NOWHERE = {"AWS_REGION": "us-east-1", "S3_BUCKET": "none", "DYNAMODB_TABLE": "none", "VODSTACK_AUTH": "none"}
+DESCRIPTION = cast("Litestar", create_app(Settings.model_validate(NOWHERE), Readiness()).app).openapi_schema.to_schema()
+
+schema = schemathesis.openapi.from_dict(DESCRIPTION)
+
+
+def test_the_served_description_is_the_one_held(api: Api):
+    assert api.client.get("/openapi.json").json() == DESCRIPTION
+
+
+@schema.parametrize()  # pyright: ignore[reportUntypedFunctionDecorator] - it has no types
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_answer_is_one_that_the_description_promises(api: Api, case: schemathesis.Case):
+    case.call_and_validate(base_url=api.url)
