@@ -1,0 +1,84 @@
+"""Policies in the form that moto can judge (docs/adr/0009-moto-in-its-own-process.md).
+
+moto judges S3 by action and resource, everything else by action alone on resource `*`, and takes a condition whose
+facts it lacks for a denial.
+"""
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+Statement = Mapping[str, Any]
+
+
+def loosened(document: str) -> dict[str, Any]:
+    """A copy for moto: resources outside S3 become `*`, conditional denials go, and so do conditions of grants.
+
+    What was loosened is asserted on the policy itself.
+    """
+    kept = [dict(statement) for statement in statements_of(document) if not _conditional_denial(statement)]
+    return {"Version": "2012-10-17", "Statement": [part for statement in kept for part in _split(statement)]}
+
+
+def without_conditions(document: str) -> dict[str, Any] | None:
+    """The statements that hold always; None when there are none."""
+    always = [statement for statement in statements_of(document) if "Condition" not in statement]
+    return {"Version": "2012-10-17", "Statement": always} if always else None
+
+
+def statements_of(document: str) -> list[Statement]:
+    statements = json.loads(document)["Statement"]
+    return [cast("Statement", statements)] if isinstance(statements, dict) else cast("list[Statement]", statements)
+
+
+def many(value: object) -> list[str]:
+    """IAM writes one of something as itself."""
+    return [value] if isinstance(value, str) else list(cast("Iterable[str]", value))
+
+
+def _conditional_denial(statement: Statement) -> bool:
+    return statement["Effect"] == "Deny" and "Condition" in statement
+
+
+def _split(statement: dict[str, Any]) -> list[dict[str, Any]]:
+    """S3's actions keep their resources, the others get all."""
+    statement.pop("Condition", None)
+    actions = many(statement.get("Action", []))
+    of_s3 = [action for action in actions if action.startswith("s3:")]
+    others = [action for action in actions if not action.startswith("s3:")]
+    parts: list[dict[str, Any]] = []
+    if "s3:ListBucket" in of_s3:
+        of_s3.append("s3:HeadBucket")  # no action of AWS's, where listing covers it, yet moto asks for it
+    if of_s3:
+        parts.append(statement | {"Action": of_s3})
+    if others:
+        parts.append(statement | {"Action": others, "Resource": "*"})
+    # moto has no use for a Sid, and two parts must not share one.
+    return [{key: value for key, value in part.items() if key != "Sid"} for part in parts]
+
+
+def allows(documents: Iterable[str], action: str, resource: str) -> bool:
+    """Whether the documents together allow it; conditions are taken as met, in grants and denials alike."""
+    effects = {
+        statement["Effect"]
+        for document in documents
+        for statement in statements_of(document)
+        if _matches(statement, "Action", action) and _matches(statement, "Resource", resource)
+    }
+    return effects == {"Allow"}
+
+
+def grants_any(documents: Iterable[str], action_prefix: str, resource: str | None = None) -> bool:
+    """Whether any statement grants an action that begins so, on `resource` where one is given."""
+    return any(
+        statement["Effect"] == "Allow"
+        and any(action.startswith(action_prefix) or action == "*" for action in many(statement.get("Action", [])))
+        and (resource is None or _matches(statement, "Resource", resource))
+        for document in documents
+        for statement in statements_of(document)
+    )
+
+
+def _matches(statement: Statement, element: str, value: str) -> bool:
+    return any(fnmatch.fnmatchcase(value, pattern) for pattern in many(statement.get(element, [])))
