@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render test check fix clean
+.PHONY: help setup demo up render images test check fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -22,6 +22,9 @@ setup: $(UV) ## Install everything the other targets need (they do it themselves
 $(CURDIR)/.tools/bin/uv:
 	@echo "uv is not on PATH: bringing it into .tools/"
 	@python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+images: setup ## Build the images of API and worker with docker, podman or buildah (ARGS=--help)
+	@$(RUN) python -m vodstack_cli.images $(ARGS)
 
 test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
 	$(RUN) pytest -n auto $(ARGS)
