@@ -11,6 +11,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),$(CURDIR)/.tools/bin/uv)
+ACTIONLINT_VERSION := 1.7.12
+ACTIONLINT := $(CURDIR)/.cache/actionlint-$(ACTIONLINT_VERSION)/actionlint
 RUN := $(UV) run --frozen --all-packages --group dev
 
 help: ## List the targets
@@ -35,6 +37,10 @@ check: setup ## Lint, types, import directions, lock file
 	$(RUN) ruff check
 	$(RUN) pyright
 	$(RUN) lint-imports
+	@test -x $(ACTIONLINT) || ! command -v go > /dev/null \
+	  || GOBIN=$(dir $(ACTIONLINT)) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) || true
+	@if test -x $(ACTIONLINT); then $(ACTIONLINT) && echo "actionlint: the workflows are right"; \
+	  else echo "actionlint: SKIPPED, the workflows were not checked: Go, which builds it, is absent or could not fetch it"; fi
 
 fix: setup ## Format, and mend what the linter can
 	$(RUN) ruff format
