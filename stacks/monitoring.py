@@ -1,9 +1,52 @@
+from pathlib import Path
+from typing import Any
+
+import pulumi
 import pulumi_aws as aws
+import pulumi_random as random
+import yaml
 
 from cluster import ClusterTarget
-from vodstack_platform.config import StackSettings
+from vodstack_contracts.outputs import MonitoringOutputs
+from vodstack_platform.config import LayerName, StackSettings
+from vodstack_platform.dashboard_maps import DashboardMaps, DashboardMapsArgs
+from vodstack_platform.layer import Layer
+from vodstack_platform.prometheus_stack import PrometheusStack, PrometheusStackArgs
+from vodstack_platform.service_monitors import ServiceMonitors, ServiceMonitorsArgs
+from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
+
+DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 
 
 def build(settings: StackSettings, cluster: ClusterTarget, provider: aws.Provider) -> None:
-    """The layer's place; its resources come next."""
-    del settings, cluster, provider
+    layer = Layer(LayerName.MONITORING, [provider, cluster.provider, random.Provider("random")])
+    opts = pulumi.ResourceOptions(parent=layer)
+    # Node exporter looks at its host, which no stricter standard admits.
+    place = ServiceNamespaceArgs(namespace=settings.monitoring.namespace, standard="privileged")
+    namespace = ServiceNamespace("monitoring", place, opts).namespace
+    stack = PrometheusStack(
+        "monitoring",
+        PrometheusStackArgs(namespace=namespace, settings=settings.monitoring, storage_class=cluster.storage_class),
+        opts,
+    )
+    monitors = ServiceMonitorsArgs(
+        namespace=namespace, operator=stack.release, watched=settings.services.namespace, rules=_rules()
+    )
+    ServiceMonitors("services", monitors, opts)
+    DashboardMaps("dashboards", DashboardMapsArgs(namespace=namespace, dashboards=_dashboards()), opts)
+    layer.publish(
+        MonitoringOutputs(
+            monitoring_namespace=namespace,
+            prometheus_url=stack.prometheus_url,
+            grafana_url=stack.grafana_url,
+            grafana_secret=stack.admin_secret,
+        )
+    )
+
+
+def _dashboards() -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in DASHBOARDS.glob("*.json")}
+
+
+def _rules() -> dict[str, Any]:
+    return yaml.safe_load((DASHBOARDS / "rules.yaml").read_text(encoding="utf-8"))

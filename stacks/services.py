@@ -23,6 +23,8 @@ Foundation = FoundationOutputs[pulumi.Output[str]]
 Variables = Mapping[str, pulumi.Input[str]]
 
 API_DRAIN_SECONDS = 5
+SHUTDOWN_MARGIN_SECONDS = 5
+USABLE_BYTES_PER_GIB = 1024**3 * 95 // 100
 
 
 def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
@@ -34,7 +36,7 @@ def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, 
     api, worker = place.identity("api", api_statements(data)), place.identity("worker", worker_statements(data))
     Workload("api", _api(settings, data, place, api), opts)
     Workload("worker", _worker(settings, data, place, worker), opts)
-    address = ApiAddress("api", ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http"), opts)
+    address = ApiAddress("api", _address(settings, namespace), opts)
     layer.publish(
         ServicesOutputs(
             namespace=namespace, api_url=address.url, api_role_arn=api.role_arn, worker_role_arn=worker.role_arn
@@ -76,6 +78,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
     environment: dict[str, pulumi.Input[str]] = {
         Variable.PORT: str(settings.api.port),
         Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
+        Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - API_DRAIN_SECONDS - SHUTDOWN_MARGIN_SECONDS),
     }
     if settings.auth:
         environment[Variable.AUTH] = settings.auth
@@ -95,27 +98,33 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
     )
 
 
+def _address(settings: ServicesSettings, namespace: pulumi.Output[str]) -> ApiAddressArgs:
+    return ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http", exposure=settings.exposure)
+
+
 def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
+    worker = settings.worker
     environment: dict[str, pulumi.Input[str]] = {
-        Variable.METRICS_PORT: str(settings.worker.metrics_port),
+        Variable.METRICS_PORT: str(worker.metrics_port),
         Variable.SCRATCH_DIRECTORY: SCRATCH_PATH,
+        # A pod that fills its share of the disk is evicted, so the worker must stop before.
+        Variable.SCRATCH_BYTES: str(worker.scratch_gib * USABLE_BYTES_PER_GIB // worker.jobs),
         Variable.VISIBILITY_TIMEOUT: data.arrivals_visibility_seconds,
+        Variable.JOBS: str(worker.jobs),
     }
-    if settings.worker.jobs:
-        environment[Variable.JOBS] = str(settings.worker.jobs)
     return WorkloadArgs(
         namespace=place.namespace,
         labels=labels("worker"),
         service_account=identity.service_account,
         image=_image(settings.images.worker, data.worker_repository_url, settings),
-        replicas=settings.worker.replicas,
+        replicas=worker.replicas,
         settings=place.settings,
         environment=environment,
         port_name="metrics",
-        port=settings.worker.metrics_port,
-        resources=settings.worker.resources,
-        scratch=settings.worker.scratch,
-        grace_period_seconds=settings.worker.grace_period_seconds,
+        port=worker.metrics_port,
+        resources=worker.resources,
+        scratch=f"{worker.scratch_gib}Gi",
+        grace_period_seconds=worker.grace_period_seconds,
     )
 
 

@@ -7,6 +7,7 @@ from vodstack_platform.config.reading import ConfigError, parse_settings, read_s
 
 LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
 IMAGES = {"images": {"tag": "v1"}}
+SERVICES = {**IMAGES, "auth": "none"}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,26 @@ IMAGES = {"images": {"tag": "v1"}}
             ["services needs foundation", "references.foundation", "organization/project/stack"],
         ),
         (LAPTOP, ["services.images", "tag"]),
+        (LAPTOP | {"services": IMAGES}, ["services.auth", "none"]),
+        (
+            LAPTOP | {"services": IMAGES | {"exposure": {"mode": "load-balancer"}}},
+            ["vodstack:services.exposure", "sourceRanges"],
+        ),
+        (
+            LAPTOP | {"services": {"exposure": {"mode": "load-balancer", "sourceRanges": ["0.0.0.0/0"]}}},
+            ["openToTheWorld"],
+        ),
+        ({"cluster": {"apiServer": {"publicCidrs": ["0.0.0.0/0"]}}}, ["vodstack:cluster.apiServer", "openToTheWorld"]),
+        ({"cluster": {"nodes": {"minSize": 4}}}, ["minSize, desiredSize and maxSize"]),
+        ({"cluster": {"addonVersions": {"corends": "v1"}}}, ["addonVersions", "Did you mean coredns?"]),
+        ({"foundation": {"network": {"cidr": "10.0.0.0/24"}}}, ["foundation.network.cidr", "/16 to /20"]),
+        ({"foundation": {"network": {"mode": "existing"}}}, ["foundation.network", "both or neither"]),
+        ({"foundation": {"network": {"zones": 3, "zoneNames": ["a"]}}}, ["names 1 zones, yet zones is 3"]),
+        (
+            {"foundation": {"network": {"mode": "none"}}, "layers": ["foundation", "cluster"]},
+            ["layer cluster needs a network"],
+        ),
+        (LAPTOP | {"layers": ["foundation", "cluster"]}, ["cluster.existing", "drop one of the two"]),
         ({"services": {"auth": "noen"}}, ["vodstack:services.auth", '"noen"', "Did you mean none?"]),
         ({"cluster": {"existing": {}}}, ["vodstack:cluster.existing.name", "required"]),
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
@@ -56,7 +77,7 @@ def test_every_wrong_key_is_told_at_once():
 
 def test_the_namespace_is_read_from_the_stack_and_other_namespaces_are_left_alone():
     pulumi.runtime.set_all_config(
-        {"vodstack:services": json.dumps(IMAGES), "aws:region": "eu-west-1", "other:thing": "x"}
+        {"vodstack:services": json.dumps(SERVICES), "aws:region": "eu-west-1", "other:thing": "x"}
         | {f"vodstack:{key}": json.dumps(value) for key, value in LAPTOP.items()}
     )
     settings = read_settings()

@@ -137,9 +137,23 @@ ALTERNATIVES = {
                 "cluster": "organization/vodstack/platform",
             },
             "services": {
+                "auth": "none",
+                "exposure": {
+                    "mode": "load-balancer",
+                    "sourceRanges": ["198.51.100.0/24"],
+                    "certificateArn": "arn:aws:acm:eu-west-1:111111111111:certificate/c",
+                },
                 "images": {"api": "registry.example/api@sha256:" + "0" * 64, "worker": "registry.example/worker:1"},
                 "worker": {"jobs": 2},
             },
+        },
+    ),
+    "monitoring of a cluster elsewhere": Alternative(
+        "dev",
+        {
+            "layers": ["monitoring"],
+            "references": {"cluster": "organization/vodstack/platform"},
+            "monitoring": {"prometheus": {"retentionDays": 3, "volumeGib": 50}},
         },
     ),
     "services in a cluster of the user's own": Alternative(

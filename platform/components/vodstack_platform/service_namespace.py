@@ -1,28 +1,28 @@
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from vodstack_platform.labels import labels
 
-_STANDARD = "restricted"
-
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNamespaceArgs:
-    """`namespace` is fixed, for pod identities name it."""
+    """`namespace` is fixed, for pod identities name it. `standard` is the pod security standard that it enforces."""
 
     namespace: str
+    standard: Literal["restricted", "privileged"] = "restricted"
 
 
 class ServiceNamespace(pulumi.ComponentResource):
-    """A namespace that admits no pod outside the restricted pod security standard."""
+    """A namespace that admits no pod outside its pod security standard."""
 
     namespace: pulumi.Output[str]
 
     def __init__(self, name: str, args: ServiceNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vodstack:platform:ServiceNamespace", name, None, opts)
-        modes = {f"pod-security.kubernetes.io/{mode}": _STANDARD for mode in ("audit", "enforce", "warn")}
+        modes = {f"pod-security.kubernetes.io/{mode}": args.standard for mode in ("audit", "enforce", "warn")}
         namespace = kubernetes.core.v1.Namespace(
             name,
             metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.namespace, labels={**labels(args.namespace), **modes}),

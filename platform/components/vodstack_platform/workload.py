@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes import apps
+from pulumi_kubernetes import apps, policy
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 
@@ -14,6 +14,7 @@ SCRATCH_PATH = "/scratch"
 CHECKSUM_ANNOTATION = "vodstack/settings-checksum"
 _SCRATCH_VOLUME = "scratch"
 _STARTUP_ATTEMPTS = 30
+_SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,17 @@ class Workload(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        policy.v1.PodDisruptionBudget(
+            name,
+            metadata=meta.ObjectMetaArgs(name=name, namespace=args.namespace, labels=args.labels),
+            spec=policy.v1.PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                selector=meta.LabelSelectorArgs(match_labels=args.labels),
+                # A pod that never becomes ready must not hold up the emptying of its node.
+                unhealthy_pod_eviction_policy="AlwaysAllow",
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.deployment_name = deployment.metadata.name
         self.register_outputs({"deployment_name": self.deployment_name})
 
@@ -80,8 +92,20 @@ def _pod(name: str, args: WorkloadArgs) -> core.PodSpecArgs:
             fs_group=USER_ID,
             seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
         ),
+        topology_spread_constraints=[_spread(key, args.labels) for key in _SPREAD_OVER],
         containers=[_container(name, args)],
         volumes=[core.VolumeArgs(name=_SCRATCH_VOLUME, empty_dir=scratch)] if args.scratch else None,
+    )
+
+
+def _spread(topology_key: str, labels: dict[str, str]) -> core.TopologySpreadConstraintArgs:
+    """A wish, not a demand: a pod beside its twin is better than none while spot capacity is short."""
+    return core.TopologySpreadConstraintArgs(
+        topology_key=topology_key,
+        max_skew=1,
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=meta.LabelSelectorArgs(match_labels=labels),
+        match_label_keys=["pod-template-hash"],
     )
 
 

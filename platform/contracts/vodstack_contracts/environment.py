@@ -23,6 +23,7 @@ class Variable(StrEnum):
     BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload
     SHUTDOWN_GRACE = "VODSTACK_SHUTDOWN_GRACE_SECONDS"  # what running uploads get after SIGTERM
     SCRATCH_DIRECTORY = "VODSTACK_SCRATCH_DIR"
+    SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
     LOG_FORMAT = "VODSTACK_LOG_FORMAT"  # `json` or `console`

@@ -96,6 +96,11 @@ def contract_of(layer: type[Struct]) -> str:
     return str(struct.__struct_config__.tag)
 
 
+def names(layer: type[Struct]) -> tuple[str, ...]:
+    """The names under which a stack exports a layer's outputs."""
+    return tuple(info.encode_name for info in msgspec.structs.fields(layer))
+
+
 def exports(outputs: Struct) -> dict[str, Any]:
     """A layer's outputs by the names under which a stack exports them."""
     return {info.encode_name: getattr(outputs, info.name) for info in msgspec.structs.fields(outputs)}

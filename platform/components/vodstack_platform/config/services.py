@@ -1,8 +1,9 @@
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
+from vodstack_platform.config.cluster import WORLD, CidrBlock
 from vodstack_platform.config.section import Section
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -41,9 +42,9 @@ class ApiSettings(Section):
     """Port that the API listens on."""
     resources: ResourceSettings = ResourceSettings(cpu="250m", memory="384Mi")
     """What one pod of the API gets."""
-    grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    grace_period_seconds: Annotated[int, Field(ge=15, le=3600)] = 60
     """Seconds that a stopping API gets to finish running uploads."""
-    max_upload_bytes: Annotated[int, Field(ge=1)] = 50 * 1024**3
+    max_upload_bytes: Annotated[int, Field(ge=1, le=1024**4)] = 20 * 1024**3
     """Largest accepted video, in bytes."""
 
 
@@ -54,14 +55,35 @@ class WorkerSettings(Section):
     """Pods of the worker."""
     metrics_port: Port = DEFAULT_METRICS_PORT
     """Port of the worker's metrics and probes."""
-    jobs: Annotated[int, Field(ge=1, le=64)] | None = None
-    """Videos that one worker processes at a time. Without it the worker decides by its cores."""
+    jobs: Annotated[int, Field(ge=1, le=64)] = 1
+    """Videos that one worker processes at a time. They share its cores and its scratch."""
     resources: ResourceSettings = ResourceSettings(cpu="1", memory="1536Mi")
     """What one pod of the worker gets."""
-    scratch: Quantity = "20Gi"
-    """Scratch disk of one pod: the original and its renditions lie there while it works."""
+    scratch_gib: Annotated[int, Field(ge=1, le=16_384)] = 20
+    """Scratch disk of one pod in GiB: originals and renditions lie there while it works. It is part of its node's."""
     grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds that a stopping worker gets to hand its videos back."""
+
+
+class ExposureSettings(Section):
+    """Who reaches the API."""
+
+    mode: Literal["internal", "load-balancer"] = "internal"
+    """`internal`: from inside the cluster alone. `load-balancer`: by a network load balancer, from `sourceRanges`."""
+    source_ranges: tuple[CidrBlock, ...] = ()
+    """Address ranges that the load balancer admits."""
+    open_to_the_world: bool = False
+    """Let `0.0.0.0/0` stand in `sourceRanges`."""
+    certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:")] | None = None
+    """ACM certificate by which the load balancer speaks TLS on port 443. Without it: plain HTTP on port 80."""
+
+    @model_validator(mode="after")
+    def _the_world_is_named(self) -> "ExposureSettings":
+        if self.mode == "load-balancer" and not self.source_ranges:
+            raise ValueError("mode load-balancer needs sourceRanges: the address ranges that it admits")
+        if WORLD in self.source_ranges and not self.open_to_the_world:
+            raise ValueError(f"sourceRanges holds {WORLD}: set openToTheWorld to true if everyone is meant")
+        return self
 
 
 class ServicesSettings(Section):
@@ -75,6 +97,8 @@ class ServicesSettings(Section):
     """Least severe log lines that both write."""
     images: ImageSettings = ImageSettings()
     """The images of both."""
+    exposure: ExposureSettings = ExposureSettings()
+    """Who reaches the API."""
     api: ApiSettings = ApiSettings()
     """The API."""
     worker: WorkerSettings = WorkerSettings()

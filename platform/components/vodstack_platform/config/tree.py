@@ -67,9 +67,20 @@ class StackSettings(Section):
                     raise ValueError(_missing_layer(layer, needed))
         if self.cluster.existing and LayerName.CLUSTER in self.layers:
             raise ValueError("cluster.existing names a cluster, yet layers asks to make one: drop one of the two")
+        both = {LayerName.CLUSTER, LayerName.FOUNDATION} <= set(self.layers)
+        if both and self.foundation.network.mode == "none":
+            raise ValueError("layer cluster needs a network: foundation.network.mode must be create or existing")
+        return self
+
+    @model_validator(mode="after")
+    def _services_can_start(self) -> "StackSettings":
+        if LayerName.SERVICES not in self.layers:
+            return self
         images = self.services.images
-        if LayerName.SERVICES in self.layers and not (images.tag or (images.api and images.worker)):
+        if not (images.tag or (images.api and images.worker)):
             raise ValueError("services.images needs a tag, or references for both api and worker")
+        if self.services.auth is None:
+            raise ValueError("services.auth is not given: say none, in so many words, to let everyone in")
         return self
 
     def _has(self, layer: LayerName) -> bool:

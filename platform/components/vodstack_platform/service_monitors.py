@@ -1,0 +1,54 @@
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from vodstack_platform.labels import PART_OF, labels
+
+_API_VERSION = "monitoring.coreos.com/v1"
+_INTERVAL = "30s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceMonitorsArgs:
+    """`operator` brings the kinds. The monitors stand beside it and look into the namespace `watched`."""
+
+    namespace: pulumi.Input[str]
+    operator: pulumi.Resource
+    watched: str
+    rules: dict[str, Any]
+
+
+class ServiceMonitors(pulumi.ComponentResource):
+    """What Prometheus scrapes of ours, and what it computes and alerts on."""
+
+    def __init__(self, name: str, args: ServiceMonitorsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:ServiceMonitors", name, None, opts)
+        self._namespace = args.namespace
+        self._opts = pulumi.ResourceOptions(parent=self, depends_on=[args.operator])
+        watched = {"namespaceSelector": {"matchNames": [args.watched]}}
+        api = {"selector": {"matchLabels": labels("api")}, "endpoints": [_endpoint("http")], **watched}
+        worker = {
+            "selector": {"matchLabels": labels("worker")},
+            "podMetricsEndpoints": [_endpoint("metrics")],
+            **watched,
+        }
+        self._object("ServiceMonitor", "api", api)
+        self._object("PodMonitor", "worker", worker)
+        self._object("PrometheusRule", PART_OF, args.rules)
+        self.register_outputs({})
+
+    def _object(self, kind: str, name: str, spec: dict[str, Any]) -> None:
+        kubernetes.apiextensions.CustomResource(
+            name,
+            api_version=_API_VERSION,
+            kind=kind,
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace, labels=labels(name)),
+            spec=spec,
+            opts=self._opts,
+        )
+
+
+def _endpoint(port_name: str) -> dict[str, str]:
+    return {"port": port_name, "path": "/metrics", "interval": _INTERVAL}

@@ -1,0 +1,49 @@
+"""What a stack exports and publishes, as its consumers read it."""
+
+import json
+
+import pytest
+
+from vodstack_contracts import outputs as contract
+
+DOCUMENT_LIMIT_BYTES = 4096  # of a standard SSM parameter, the free kind
+
+
+def test_a_stack_exports_the_outputs_of_all_its_layers_and_nothing_else(dev):
+    promised = {name for layer in contract.LAYERS for name in contract.names(layer)}
+    assert dev.outputs.keys() == promised
+
+
+def test_no_two_layers_share_the_name_of_an_output():
+    names = [name for layer in contract.LAYERS for name in contract.names(layer)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("layer", contract.LAYERS)
+def test_each_layers_document_in_ssm_decodes_into_what_the_stack_exports(dev, layer):
+    name = f"/vodstack/dev/{contract.contract_of(layer)}"
+    (parameter,) = [p for p in dev.of_type("aws:ssm/parameter:Parameter") if p.inputs["name"] == name]
+    document = parameter.inputs["value"]
+    assert len(document.encode()) < DOCUMENT_LIMIT_BYTES * 3 / 4
+    decoded = contract.decode(layer[str], document)
+    assert contract.exports(decoded) == {key: dev.outputs[key] for key in contract.names(layer)}
+
+
+def test_no_output_is_secret(dev):
+    assert not dev.secret_outputs
+
+
+def test_another_stack_reads_its_layers_by_reference(run):
+    deployed = run(
+        "dev",
+        layers=["services"],
+        references={"foundation": "organization/vodstack/data", "cluster": "organization/vodstack/platform"},
+        services={"auth": "none", "images": {"tag": "v1"}},
+    )
+    settings = deployed.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]
+    assert settings["S3_BUCKET"] == "videos-elsewhere"
+    association = deployed.one("aws:eks/podIdentityAssociation:PodIdentityAssociation", "api")
+    assert association.inputs["clusterName"] == "shared"
+    worker = deployed.one("kubernetes:apps/v1:Deployment", "worker").inputs["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "VODSTACK_VISIBILITY_TIMEOUT_SECONDS", "value": "90"} in worker["env"]
+    assert json.loads(deployed.one("pulumi:providers:kubernetes").inputs["kubeconfig"]) == {"kind": "Config"}

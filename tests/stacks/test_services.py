@@ -1,0 +1,173 @@
+"""The layer of the API and the worker."""
+
+import json
+
+import pytest
+
+
+def _container(deployed, name):
+    pod = deployed.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]["spec"]
+    return pod, pod["containers"][0]
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
+    pod, container = _container(dev, name)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    labels = dev.one("kubernetes:core/v1:Namespace", "vodstack").inputs["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize(("name", "port_name", "port"), [("api", "http", 8080), ("worker", "metrics", 9090)])
+def test_probes_and_ports_agree(dev, name, port_name, port):
+    _, container = _container(dev, name)
+    assert container["ports"] == [{"name": port_name, "containerPort": port}]
+    for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+        assert container[probe]["httpGet"] == {"path": path, "port": port_name}
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_memory_is_limited_to_what_is_requested_and_cpu_is_not_limited(dev, name):
+    _, container = _container(dev, name)
+    resources = container["resources"]
+    assert resources["limits"]["memory"] == resources["requests"]["memory"]
+    assert "cpu" in resources["requests"]
+    assert "cpu" not in resources["limits"]
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_pods_spread_over_zones_and_leave_one_at_a_time(dev, name):
+    pod, _ = _container(dev, name)
+    assert [each["topologyKey"] for each in pod["topologySpreadConstraints"]] == [
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    ]
+    budget = dev.one("kubernetes:policy/v1:PodDisruptionBudget", name).inputs["spec"]
+    labels = dev.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["selector"]["matchLabels"]
+    assert budget["selector"]["matchLabels"] == labels
+    assert budget["maxUnavailable"] == 1
+
+
+def test_services_find_what_the_foundation_made(dev):
+    settings = dev.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]
+    assert settings == {
+        "AWS_REGION": "us-east-1",
+        "S3_BUCKET": dev.outputs["bucketName"],
+        "DYNAMODB_TABLE": "twelve-labs-videos",
+        "VODSTACK_WORK_TABLE": "twelve-labs-work",
+        "SQS_QUEUE_URL": dev.outputs["arrivalsQueueUrl"],
+        "VODSTACK_LOG_FORMAT": "json",
+        "VODSTACK_LOG_LEVEL": "info",
+    }
+    for name in ("api", "worker"):
+        _, container = _container(dev, name)
+        assert container["envFrom"] == [{"configMapRef": {"name": "settings"}}]
+
+
+def test_a_changed_setting_rolls_the_pods(run, dev):
+    changed = run("dev", services={"auth": "none", "images": {"tag": "v0.1.0"}, "logLevel": "debug"})
+    checksums = {_checksum(deployed, "api") for deployed in (dev, changed)}
+    assert len(checksums) == 2
+
+
+def _checksum(deployed, name):
+    template = deployed.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]
+    return template["metadata"]["annotations"]["vodstack/settings-checksum"]
+
+
+def test_the_worker_stops_before_its_scratch_is_full_and_knows_the_queues_timeout(dev):
+    pod, container = _container(dev, "worker")
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment["VODSTACK_SCRATCH_DIR"] == "/scratch"
+    assert container["volumeMounts"] == [{"name": "scratch", "mountPath": "/scratch"}]
+    assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}}]
+    assert int(environment["VODSTACK_SCRATCH_BYTES"]) < 20 * 1024**3
+    assert environment["VODSTACK_VISIBILITY_TIMEOUT_SECONDS"] == "120"
+
+
+def test_a_stopping_api_gets_time_for_running_uploads_within_its_grace_period(dev):
+    pod, container = _container(dev, "api")
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    drain = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert drain + int(environment["VODSTACK_SHUTDOWN_GRACE_SECONDS"]) < pod["terminationGracePeriodSeconds"]
+
+
+def test_everyone_is_let_in_only_where_the_config_says_so(dev):
+    _, container = _container(dev, "api")
+    assert {"name": "VODSTACK_AUTH", "value": "none"} in container["env"]
+
+
+def test_the_api_touches_no_queue_and_the_worker_no_lists(dev):
+    api, worker = (_actions(dev, f"{name}-policy") for name in ("api", "worker"))
+    assert not [action for action in api if action.startswith("sqs:")]
+    assert "dynamodb:Query" in api
+    assert "dynamodb:Query" not in worker
+    assert "s3:DeleteObject" not in api | worker
+    assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"} <= worker
+
+
+def test_each_service_writes_only_its_own_part_of_the_bucket(dev):
+    bucket = dev.outputs["bucketArn"]
+    for policy, written in (("api-policy", "originals/*"), ("worker-policy", "renditions/*")):
+        resources = [s["Resource"] for s in _statements(dev, policy) if "s3:PutObject" in s["Action"]]
+        assert resources == [[f"{bucket}/{written}"]]
+
+
+def test_the_key_is_used_only_through_the_services_that_hold_the_data(dev):
+    (statement,) = [s for s in _statements(dev, "worker-policy") if s["Sid"] == "Key"]
+    assert statement["Resource"] == [dev.outputs["keyArn"]]
+    assert statement["Condition"]["StringEquals"]["kms:ViaService"] == [
+        "dynamodb.us-east-1.amazonaws.com",
+        "s3.us-east-1.amazonaws.com",
+        "sqs.us-east-1.amazonaws.com",
+    ]
+
+
+def _statements(deployed, name):
+    return json.loads(deployed.one("aws:iam/rolePolicy:RolePolicy", name).inputs["policy"])["Statement"]
+
+
+def _actions(deployed, name):
+    return {action for statement in _statements(deployed, name) for action in statement["Action"]}
+
+
+def test_the_api_is_internal_unless_the_config_opens_it(dev):
+    service = dev.one("kubernetes:core/v1:Service", "api").inputs["spec"]
+    assert service["type"] == "ClusterIP"
+    assert dev.outputs["apiUrl"] == "http://api.vodstack.svc.cluster.local"
+
+
+def test_a_load_balancer_admits_its_ranges_alone(run):
+    exposure = {"mode": "load-balancer", "sourceRanges": ["198.51.100.0/24"]}
+    opened = run("dev", services={"auth": "none", "images": {"tag": "v1"}, "exposure": exposure})
+    service = opened.one("kubernetes:core/v1:Service", "api").inputs
+    assert service["spec"]["type"] == "LoadBalancer"
+    assert service["spec"]["loadBalancerSourceRanges"] == ["198.51.100.0/24"]
+    assert service["spec"]["ports"][0]["port"] == 80
+    assert service["metadata"]["annotations"] == {"service.beta.kubernetes.io/aws-load-balancer-type": "nlb"}
+
+
+def test_with_a_certificate_the_load_balancer_speaks_tls(run):
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/c"
+    exposure = {"mode": "load-balancer", "sourceRanges": ["198.51.100.0/24"], "certificateArn": certificate}
+    opened = run("dev", services={"auth": "none", "images": {"tag": "v1"}, "exposure": exposure})
+    service = opened.one("kubernetes:core/v1:Service", "api").inputs
+    assert service["spec"]["ports"][0]["port"] == 443
+    annotations = service["metadata"]["annotations"]
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"] == certificate
+    assert opened.outputs["apiUrl"].startswith("https://")
+
+
+def test_images_are_the_registrys_by_tag_unless_given(run, dev):
+    assert _container(dev, "api")[1]["image"] == f"{dev.outputs['apiRepositoryUrl']}:v0.1.0"
+    given = {"api": "registry.example/api@sha256:" + "0" * 64, "worker": "registry.example/worker:1"}
+    other = run("dev", services={"auth": "none", "images": given})
+    assert _container(other, "worker")[1]["image"] == given["worker"]
