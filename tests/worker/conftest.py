@@ -36,6 +36,10 @@ DEADLINE_SECONDS = 60.0
 VISIBILITY_SECONDS = 4
 
 
+def pytest_configure(config: pytest.Config):
+    config.addinivalue_line("markers", "prove: slow by nature; run by `make prove`")
+
+
 def wait_for(condition: Callable[[], T | None], what: str) -> T:
     """Poll until `condition` gives something true."""
     end = time.monotonic() + DEADLINE_SECONDS

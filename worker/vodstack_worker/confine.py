@@ -15,6 +15,8 @@ from typing import TypedDict
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+CANNOT_RUN = 126
+_ELF = b"\x7fELF"
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 
@@ -71,10 +73,16 @@ def _leave_network(libc: ctypes.CDLL) -> None:
 def main() -> None:
     """`confine.py CAGE PROGRAM ARGUMENT...`: become the program, confined."""
     cage, program = sys.argv[1:3]
-    # Opened now and executed by its descriptor: the unprivileged user may not be able to walk its path.
-    descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
-    confine(json.loads(cage))
-    os.execve(descriptor, sys.argv[2:], {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"})  # noqa: S606 - no shell wanted
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    try:
+        # Opened now and executed by its descriptor: the unprivileged user may not be able to walk its path.
+        descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+        binary = os.pread(descriptor, len(_ELF), 0) == _ELF
+        confine(json.loads(cage))
+        os.execve(descriptor if binary else program, sys.argv[2:], environment)  # noqa: S606 - no shell wanted
+    except OSError as error:
+        sys.stderr.write(f"{program} cannot be run: {error}\n")
+        raise SystemExit(CANNOT_RUN) from error
 
 
 if __name__ == "__main__":

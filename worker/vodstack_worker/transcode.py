@@ -8,6 +8,7 @@ import imageio_ffmpeg
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.codecs import CODEC_WHITELIST
+from vodstack_worker.confine import CANNOT_RUN
 from vodstack_worker.containers import DEMUXERS
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.ladder import Rung, plan_ladder
@@ -219,6 +220,8 @@ def _require_success(ending: Ending, step: str) -> None:
             f"Processing took more {ending.exceeded} than a video of this length may. Re-encode it, smaller, and "
             "upload that.",
         )
+    if ending.code == CANNOT_RUN:
+        raise RetryError(f"{step}: {ending.stderr}")
     if ending.killed:
         raise RetryError(f"{step}: ffmpeg was killed by signal {-ending.code}: {ending.stderr}")
     if "No space left" in ending.stderr or "Cannot allocate memory" in ending.stderr:

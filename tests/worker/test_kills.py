@@ -1,0 +1,226 @@
+"""The worker dies, or is told to leave, at the worst moments: every video still becomes `ready`, once."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.aws_proxy import AwsProxy, Seen, is_operation
+
+from vodstack_contracts import moves
+from vodstack_contracts.objects import rendition_prefix
+from vodstack_contracts.videos import FailureCode, Stage, Status
+from vodstack_worker.scratch import Scratch
+
+VISIBILITY_SECONDS = 2
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "tiny.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10:duration=1"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def long_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that keeps the encoder busy for some seconds."""
+    path = tmp_path_factory.mktemp("clips") / "long.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *encoding, path], check=True)
+    return path
+
+
+@pytest.fixture
+def proxy(foundation: Any) -> Iterator[AwsProxy]:
+    with AwsProxy(foundation.endpoint_url) as made:
+        yield made
+
+
+def is_put_of(name: str) -> Callable[[Seen], bool]:
+    return lambda seen: seen.operation == "PutObject" and seen.path.split("?")[0].endswith(name)
+
+
+def is_move_to(status: str) -> Callable[[Seen], bool]:
+    def matches(seen: Seen) -> bool:
+        if seen.operation != "UpdateItem":
+            return False
+        values = json.loads(seen.body)["ExpressionAttributeValues"]
+        return values.get(":status") == {"S": status}
+
+    return matches
+
+
+def is_heartbeat(seen: Seen) -> bool:
+    return seen.operation == "UpdateItem" and b":progress" in seen.body and b":status" not in seen.body
+
+
+MOMENTS: dict[str, Callable[[Seen], bool]] = {
+    "take": is_move_to("processing"),
+    "heartbeat": is_heartbeat,
+    "first file": is_operation("PutObject"),
+    "last file": is_put_of("master.m3u8"),
+    "ready": is_move_to("ready"),
+    "delete": is_operation("DeleteMessage"),
+}
+
+
+def require_recovery(videos: Any, workers: Any, video_id: str) -> None:
+    """Another worker finishes what the dead one began, and nothing of it stays behind."""
+    survivor = workers.start(VODSTACK_VISIBILITY_TIMEOUT_SECONDS=str(VISIBILITY_SECONDS))
+    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
+    assert record.status is Status.READY, survivor.log()
+    assert record.lease is None
+    assert record.failures == 0
+    videos.wait_for(videos.queue_is_empty, "the message to be deleted")
+    named = {record.playback.hls_key, record.playback.mp4_key, record.playback.poster_key}
+    assert named <= videos.keys(rendition_prefix(video_id))
+    survivor.wait_until_ready()
+    assert survivor.terminate() == 0, survivor.log()
+    assert list(survivor.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "side"),
+    [
+        ("take", "after"),
+        ("heartbeat", "after"),
+        ("first file", "after"),
+        ("ready", "before"),
+        ("ready", "after"),
+        pytest.param("take", "before", marks=pytest.mark.prove),
+        pytest.param("first file", "before", marks=pytest.mark.prove),
+        pytest.param("last file", "before", marks=pytest.mark.prove),
+        pytest.param("last file", "after", marks=pytest.mark.prove),
+        pytest.param("delete", "before", marks=pytest.mark.prove),
+        pytest.param("delete", "after", marks=pytest.mark.prove),
+    ],
+)
+def test_a_killed_workers_video_becomes_ready(
+    moment: str, side: str, *, videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
+):
+    victim = workers.start(AWS_ENDPOINT_URL=proxy.url, VODSTACK_VISIBILITY_TIMEOUT_SECONDS=str(VISIBILITY_SECONDS))
+    proxy.intercept(MOMENTS[moment], nth=1, **{side: victim.kill})
+    video_id = videos.upload(tiny_clip)
+    assert victim.process.wait(60) == -signal.SIGKILL, victim.log()
+    require_recovery(videos, workers, video_id)
+
+
+def media_processes(scratch: Path) -> list[int]:
+    """Processes at work in a scratch folder."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if scratch in (folder / "cwd").readlink().parents:
+                found.append(int(folder.name))
+    return found
+
+
+def start_transcoding(videos: Any, worker: Any, clip: Path) -> str:
+    """A video whose transcoding has begun."""
+    video_id = videos.upload(clip)
+    videos.wait_for(
+        lambda: videos.record(video_id).stage is Stage.TRANSCODE and media_processes(worker.scratch),
+        "the transcoding to begin",
+    )
+    return video_id
+
+
+def test_a_worker_told_to_leave_returns_its_message_at_once(videos: Any, workers: Any, long_clip: Path):
+    worker = workers.start(VODSTACK_VISIBILITY_TIMEOUT_SECONDS="600")
+    video_id = start_transcoding(videos, worker, long_clip)
+    assert worker.terminate() == 0, worker.log()
+    assert videos.waiting(videos.foundation.queue_url) == 1
+    record = videos.record(video_id)
+    assert record.status is Status.PROCESSING
+    assert record.lease.expires_at == 0
+    assert record.failures == 0
+    assert media_processes(worker.scratch) == []
+    assert list(worker.scratch.iterdir()) == []
+
+
+def test_a_killed_worker_leaves_no_ffmpeg_behind(videos: Any, workers: Any, long_clip: Path):
+    worker = workers.start()
+    start_transcoding(videos, worker, long_clip)
+    worker.kill()
+    videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to die with its worker")
+
+
+def test_the_work_stops_when_the_video_is_deleted(videos: Any, workers: Any, long_clip: Path):
+    worker = workers.start()
+    video_id = start_transcoding(videos, worker, long_clip)
+    videos.change(moves.move(video_id, Status.DELETED))
+    videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to be stopped")
+    videos.wait_for(videos.queue_is_empty, "the message to be dropped")
+    assert worker.figure("vodstack_worker_heartbeats_lost_total") == 1
+    assert videos.record(video_id).status is Status.DELETED
+    assert videos.keys(rendition_prefix(video_id)) == set()
+
+
+def test_the_work_stops_before_somebody_else_may_begin_when_heartbeats_fail(
+    videos: Any, workers: Any, proxy: AwsProxy, long_clip: Path
+):
+    worker = workers.start(AWS_ENDPOINT_URL=proxy.url)
+    proxy.intercept(is_heartbeat, status=400)
+    video_id = start_transcoding_by_processes(videos, worker, long_clip)
+    videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to be stopped")
+    assert videos.record(video_id).status is Status.PROCESSING
+    videos.wait_for(lambda: worker.figure("vodstack_worker_heartbeats_lost_total") == 1, "the loss to be counted")
+
+
+def start_transcoding_by_processes(videos: Any, worker: Any, clip: Path) -> str:
+    """As above where no heartbeat tells of the stage."""
+    video_id = videos.upload(clip)
+    videos.wait_for(lambda: media_processes(worker.scratch), "a media process")
+    return video_id
+
+
+def test_an_unreachable_queue_is_tried_again_until_it_answers(
+    videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
+):
+    refusal = proxy.intercept(is_operation("ReceiveMessage"), status=500)
+    worker = workers.start(AWS_ENDPOINT_URL=proxy.url)
+    video_id = videos.upload(tiny_clip)
+    videos.wait_for(lambda: worker.figure("worker_errors_total") >= 1, "the error to be counted")
+    assert worker.get("/readyz")[0] == 503
+    assert worker.get("/livez")[0] == 200
+    assert refusal.count >= 1
+    proxy.clear()
+    videos.wait_until(video_id, Status.READY)
+
+
+def test_failures_of_the_workers_own_are_counted_and_end_in_failed(
+    videos: Any, workers: Any, tiny_clip: Path, tmp_path: Path
+):
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    broken.chmod(0o755)
+    worker = workers.start(IMAGEIO_FFMPEG_EXE=str(broken), VODSTACK_MAX_FAILURES="2")
+    video_id = videos.upload(tiny_clip)
+    record = videos.wait_until(video_id, Status.FAILED, Status.READY)
+    assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
+    assert record.attempts == 2
+    videos.wait_for(videos.queue_is_empty, "the message to be deleted")
+
+
+def test_folders_of_dead_workers_are_swept_and_those_of_living_ones_are_not(scratch: Scratch, tmp_path: Path):
+    root = tmp_path / "scratch"
+    dead = root / "worker-dead"
+    dead.mkdir()
+    (dead / "lock").touch()
+    (dead / "source").write_bytes(b"x")
+    with scratch.job() as folder:
+        (folder / "source").write_bytes(b"x")
+        other = Scratch(root, jobs=1, job_bytes=1, uid=65_534)
+        assert (folder / "source").exists()
+        assert other.swept == 1
+        other.close()
+    assert not dead.exists()
