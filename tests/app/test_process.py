@@ -12,6 +12,7 @@ import pytest
 from tests.app.conftest import ApiProcess, environment_of
 from tests.conftest import Foundation
 
+from vodstack_app.health.readiness import Readiness
 from vodstack_contracts.videos import Status
 
 HEAD = (
@@ -83,3 +84,10 @@ def _accepts(address: tuple[str, int]) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+async def test_the_first_signal_turns_readiness_red_before_anything_closes():
+    readiness = Readiness()
+    assert await readiness.fault() == "The API is starting."
+    readiness.drain()
+    assert await readiness.fault() == "The API is shutting down."
