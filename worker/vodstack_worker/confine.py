@@ -16,6 +16,7 @@ from typing import TypedDict
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 CANNOT_RUN = 126
+_CPU_GRACE_SECONDS = 5
 _ELF = b"\x7fELF"
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -55,7 +56,9 @@ def confine(cage: Cage) -> None:
     for kind, wanted in limits.items():
         _, ceiling = resource.getrlimit(kind)
         value = wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling)
-        resource.setrlimit(kind, (value, value))
+        # The soft limit on CPU time tells by its signal what happened, the hard one does not.
+        grace = _CPU_GRACE_SECONDS if kind == resource.RLIMIT_CPU and ceiling == resource.RLIM_INFINITY else 0
+        resource.setrlimit(kind, (value, value + grace))
 
 
 def _leave_network(libc: ctypes.CDLL) -> None:

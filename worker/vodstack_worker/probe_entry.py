@@ -81,16 +81,24 @@ def _open(demuxer: str) -> InputContainer:
         "max_streams": str(MAX_STREAMS + 1),
         "max_pixels": str(MAX_PIXELS),
     }
-    return av.open(SOURCE, format=demuxer, options=options)
+    try:
+        return av.open(SOURCE, format=demuxer, options=options)
+    except MemoryError as error:
+        # What libavformat says of one stream more than `max_streams`.
+        raise _too_many_streams() from error
+
+
+def _too_many_streams() -> GiveUpError:
+    return GiveUpError(
+        FailureCode.TOO_MANY_STREAMS,
+        f"The file holds more than {MAX_STREAMS} tracks. Export it with one video and one audio track.",
+    )
 
 
 def _probe(demuxer: str, max_duration: int) -> Probe:
     with _open(demuxer) as container:
         if len(container.streams) > MAX_STREAMS:
-            raise GiveUpError(
-                FailureCode.TOO_MANY_STREAMS,
-                f"The file holds more than {MAX_STREAMS} tracks. Export it with one video and one audio track.",
-            )
+            raise _too_many_streams()
         video = _video_stream(container)
         audio, audio_codec = _audio_stream(container)
         tracks = _Tracks(

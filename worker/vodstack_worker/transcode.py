@@ -37,6 +37,8 @@ _WALL_SECONDS_PER_SECOND = 60.0
 _SPARE_SECONDS = 60.0
 _PAD_SECONDS = 1.0
 _TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
+# How ffmpeg ends when a signal asks it to; here the only one is that of the CPU limit.
+_STOPPED_BY_SIGNAL = 255
 _QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 _BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
@@ -214,11 +216,11 @@ def _poster_arguments(duration: float) -> list[str]:
 
 
 def _require_success(ending: Ending, step: str) -> None:
-    if ending.exceeded:
+    exceeded = "CPU time" if ending.code == _STOPPED_BY_SIGNAL else ending.exceeded
+    if exceeded:
         raise GiveUpError(
             FailureCode.LIMIT_EXCEEDED,
-            f"Processing took more {ending.exceeded} than a video of this length may. Re-encode it, smaller, and "
-            "upload that.",
+            f"Processing took more {exceeded} than a video of this length may. Re-encode it, smaller, and upload that.",
         )
     if ending.code == CANNOT_RUN:
         raise RetryError(f"{step}: {ending.stderr}")

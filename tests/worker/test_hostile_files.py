@@ -1,0 +1,231 @@
+"""Files that are no videos, or mean harm: each is refused with a stable code and a sentence, and touches nothing."""
+
+import asyncio
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vodstack_contracts.videos import FailureCode
+from vodstack_worker.errors import GiveUpError
+from vodstack_worker.media_process import Limits, run_tool
+from vodstack_worker.scratch import Scratch
+
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+
+@dataclass
+class Canary:
+    """A server that nobody may call and a file whose content nobody may see."""
+
+    port: int
+    secret: Path
+    calls: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Canary]:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("SECRET" * 100)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        made = Canary(server.getsockname()[1], secret)
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                made.calls.append("called")
+                connection.close()
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        yield made
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    assert made.calls == []
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def hls(canary: Canary) -> bytes:
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:10", "#EXTINF:10,", f"http://127.0.0.1:{canary.port}/a.ts"]
+    return "\n".join([*lines, "#EXTINF:10,", f"file://{canary.secret}", "#EXT-X-ENDLIST", ""]).encode()
+
+
+def concat(canary: Canary) -> bytes:
+    return f"ffconcat version 1.0\nfile {canary.secret}\nfile http://127.0.0.1:{canary.port}/a.ts\n".encode()
+
+
+def dash(canary: Canary) -> bytes:
+    url = f"http://127.0.0.1:{canary.port}/"
+    return f'<?xml version="1.0"?><MPD><BaseURL>{url}</BaseURL><Period></Period></MPD>'.encode()
+
+
+def hls_behind_a_video_header(canary: Canary) -> bytes:
+    return box(b"ftyp", b"isom\x00\x00\x02\x00isom") + hls(canary)
+
+
+def hls_behind_an_avi_header(canary: Canary) -> bytes:
+    """The known attack: subtitles in an AVI that are a playlist."""
+    body = hls(canary)
+    gab2 = b"GAB2\x00\x02\x00" + struct.pack("<I", 0) + b"\x04\x00" + struct.pack("<I", len(body)) + body
+    chunk = b"00tx" + struct.pack("<I", len(gab2)) + gab2
+    header = struct.pack("<4s4sHHIIIIIIIIHHHH", b"txts", b"\x00" * 4, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0)
+    strl = (
+        b"LIST" + struct.pack("<I", 4 + 8 + len(header)) + b"strl" + b"strh" + struct.pack("<I", len(header)) + header
+    )
+    hdrl = b"LIST" + struct.pack("<I", 4 + len(strl)) + b"hdrl" + strl
+    movi = b"LIST" + struct.pack("<I", 4 + len(chunk)) + b"movi" + chunk
+    content = b"AVI " + hdrl + movi
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+BYTES: dict[str, tuple[Callable[[Canary], bytes], set[FailureCode]]] = {
+    "empty": (lambda _: b"", {FailureCode.EMPTY_FILE}),
+    "text": (lambda _: b"This is a letter.\n" * 50, {FailureCode.NOT_A_VIDEO}),
+    "zip": (lambda _: b"PK\x03\x04" + bytes(500), {FailureCode.NOT_A_VIDEO}),
+    "picture": (lambda _: b"\x89PNG\r\n\x1a\n" + bytes(500), {FailureCode.NOT_A_VIDEO}),
+    "hls playlist": (hls, {FailureCode.UNSUPPORTED_FORMAT}),
+    "concat script": (concat, {FailureCode.UNSUPPORTED_FORMAT}),
+    "dash manifest": (dash, {FailureCode.UNSUPPORTED_FORMAT}),
+    "playlist behind ftyp": (hls_behind_a_video_header, {FailureCode.CORRUPT}),
+    "playlist in an avi": (hls_behind_an_avi_header, {FailureCode.NO_VIDEO_STREAM, FailureCode.CORRUPT}),
+    "header and noise": (
+        lambda _: b"\x1aE\xdf\xa3" + bytes(range(256)) * 40,
+        {FailureCode.CORRUPT, FailureCode.NO_VIDEO_STREAM},
+    ),
+    "flv and noise": (
+        lambda _: b"FLV\x01\x05" + bytes(range(256)) * 40,
+        {FailureCode.CORRUPT, FailureCode.NO_VIDEO_STREAM},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_bytes_that_are_no_video_are_refused_and_touch_nothing(
+    name: str, canary: Canary, tmp_path: Path, transcode: Any
+):
+    make, codes = BYTES[name]
+    path = tmp_path / "file.mp4"
+    path.write_bytes(make(canary))
+    with pytest.raises(GiveUpError) as refused:
+        transcode(path)
+    assert refused.value.failure.code in codes
+    assert "SECRET" not in refused.value.failure.message
+    assert refused.value.failure.message.endswith(".")
+
+
+def make(ffmpeg: str, path: Path, *arguments: str) -> Path:
+    subprocess.run([ffmpeg, "-v", "error", "-y", *arguments, path], check=True)
+    return path
+
+
+def refusal(transcode: Any, path: Path) -> FailureCode:
+    with pytest.raises(GiveUpError) as refused:
+        transcode(path)
+    return refused.value.failure.code
+
+
+def test_sound_alone_is_no_video(ffmpeg: str, tmp_path: Path, transcode: Any):
+    sound = make(ffmpeg, tmp_path / "a.m4a", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac")
+    assert refusal(transcode, sound) is FailureCode.NO_VIDEO_STREAM
+
+
+def test_a_cover_is_no_video(ffmpeg: str, tmp_path: Path, transcode: Any):
+    cover = make(ffmpeg, tmp_path / "c.jpg", "-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1")
+    inputs = ("-f", "lavfi", "-i", "sine=d=1", "-i", str(cover), "-map", "0", "-map", "1", "-c:a", "aac")
+    song = make(ffmpeg, tmp_path / "song.m4a", *inputs, "-c:v", "copy", "-disposition:v", "attached_pic")
+    assert refusal(transcode, song) is FailureCode.NO_VIDEO_STREAM
+
+
+@pytest.mark.parametrize("faststart", [True, False], ids=["index first", "index last"])
+def test_a_truncated_file_is_refused(faststart: bool, ffmpeg: str, clip: Path, tmp_path: Path, transcode: Any):  # noqa: FBT001 - pytest passes it by name
+    flags = ("-movflags", "+faststart") if faststart else ()
+    whole = make(ffmpeg, tmp_path / "whole.mp4", "-i", str(clip), "-c", "copy", *flags)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert refusal(transcode, cut) is FailureCode.CORRUPT
+
+
+def test_giant_dimensions_are_refused_before_a_picture_is_decoded(ffmpeg: str, tmp_path: Path, transcode: Any):
+    source = ("-f", "lavfi", "-i", "color=black:s=16000x64:r=1:d=1")
+    giant = make(ffmpeg, tmp_path / "giant.mkv", *source, "-c:v", "ffv1")
+    assert refusal(transcode, giant) is FailureCode.DIMENSIONS_TOO_LARGE
+
+
+def test_thousands_of_streams_are_refused(tmp_path: Path, transcode: Any, clip: Path):
+    path = tmp_path / "many.mp4"
+    path.write_bytes(with_many_tracks(clip.read_bytes(), 3000))
+    assert refusal(transcode, path) is FailureCode.TOO_MANY_STREAMS
+
+
+def with_many_tracks(data: bytes, count: int) -> bytes:
+    """The file with its first track repeated in the index."""
+    at = data.index(b"moov") - 4
+    size = int.from_bytes(data[at : at + 4])
+    moov = data[at + 8 : at + size]
+    start = moov.index(b"trak") - 4
+    track = moov[start : start + int.from_bytes(moov[start : start + 4])]
+    return data[:at] + box(b"moov", moov + track * count) + data[at + size :]
+
+
+def test_a_codec_that_is_not_named_is_never_decoded(ffmpeg: str, tmp_path: Path, transcode: Any):
+    source = ("-f", "lavfi", "-i", "testsrc=s=128x96:d=1")
+    strange = make(ffmpeg, tmp_path / "strange.avi", *source, "-c:v", "zmbv")
+    assert refusal(transcode, strange) is FailureCode.UNSUPPORTED_FORMAT
+
+
+def test_a_video_longer_than_allowed_is_refused(ffmpeg: str, tmp_path: Path, transcode: Any):
+    source = ("-f", "lavfi", "-i", "color=black:s=64x64:r=1:d=90")
+    assert refusal(transcode, make(ffmpeg, tmp_path / "long.mp4", *source, *H264)) is FailureCode.TOO_LONG
+
+
+def run(ffmpeg: str, scratch: Scratch, limits: Limits, *arguments: str) -> Any:
+    with scratch.job() as folder:
+        return asyncio.run(run_tool(ffmpeg, ["-nostdin", "-v", "error", *arguments], folder, limits))
+
+
+ENDLESS = ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=30")
+
+
+def test_a_tool_that_takes_too_long_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
+    ending = run(ffmpeg, scratch, replace(limits, wall_seconds=0.5), *ENDLESS, "-re", "-f", "null", "-")
+    assert ending.exceeded == "wall time"
+
+
+def test_a_tool_that_writes_too_much_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
+    ending = run(ffmpeg, scratch, replace(limits, scratch_bytes=10_000_000), *ENDLESS, "-c:v", "rawvideo", "out.nut")
+    assert ending.code != 0
+    assert ending.exceeded in {"scratch space", "file size", None}
+
+
+def test_a_tool_that_burns_too_much_cpu_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
+    ending = run(ffmpeg, scratch, replace(limits, cpu_seconds=1), *ENDLESS, "-f", "null", "-")
+    assert ending.code != 0
+    assert ending.exceeded == "CPU time"
+
+
+def test_a_tool_cannot_take_more_memory_than_it_may(ffmpeg: str, scratch: Scratch, limits: Limits):
+    big = ("-f", "lavfi", "-i", "color=s=16000x16000:r=1:d=1", "-f", "null", "-")
+    ending = run(ffmpeg, scratch, replace(limits, memory_bytes=300 * 1024**2), *big)
+    assert ending.code != 0
+
+
+def test_a_tool_does_not_inherit_the_workers_environment(
+    scratch: Scratch, limits: Limits, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    with scratch.job() as folder:
+        ending = asyncio.run(run_tool("/usr/bin/env", ["env"], folder, limits))
+    assert ending.code == 0
+    assert set(line.split("=")[0] for line in ending.stdout.decode().splitlines()) <= {"LC_ALL", "PATH", "PWD"}
