@@ -1,6 +1,7 @@
 """Files that are no videos, or mean harm: each is refused with a stable code and a sentence, and touches nothing."""
 
 import asyncio
+import os
 import socket
 import struct
 import subprocess
@@ -81,13 +82,12 @@ def hls_behind_an_avi_header(canary: Canary) -> bytes:
     gab2 = b"GAB2\x00\x02\x00" + struct.pack("<I", 0) + b"\x04\x00" + struct.pack("<I", len(body)) + body
     chunk = b"00tx" + struct.pack("<I", len(gab2)) + gab2
     header = struct.pack("<4s4sHHIIIIIIIIHHHH", b"txts", b"\x00" * 4, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0)
-    strl = (
-        b"LIST" + struct.pack("<I", 4 + 8 + len(header)) + b"strl" + b"strh" + struct.pack("<I", len(header)) + header
-    )
-    hdrl = b"LIST" + struct.pack("<I", 4 + len(strl)) + b"hdrl" + strl
-    movi = b"LIST" + struct.pack("<I", 4 + len(chunk)) + b"movi" + chunk
-    content = b"AVI " + hdrl + movi
-    return b"RIFF" + struct.pack("<I", len(content)) + content
+    stream = riff(b"LIST", b"strl" + riff(b"strh", header))
+    return riff(b"RIFF", b"AVI " + riff(b"LIST", b"hdrl" + stream) + riff(b"LIST", b"movi" + chunk))
+
+
+def riff(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("<I", len(content)) + content
 
 
 BYTES: dict[str, tuple[Callable[[Canary], bytes], set[FailureCode]]] = {
@@ -199,7 +199,7 @@ ENDLESS = ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=30")
 
 
 def test_a_tool_that_takes_too_long_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
-    ending = run(ffmpeg, scratch, replace(limits, wall_seconds=0.5), *ENDLESS, "-re", "-f", "null", "-")
+    ending = run(ffmpeg, scratch, replace(limits, wall_seconds=0.5), "-re", *ENDLESS, "-f", "null", "-")
     assert ending.exceeded == "wall time"
 
 
@@ -209,16 +209,23 @@ def test_a_tool_that_writes_too_much_is_killed(ffmpeg: str, scratch: Scratch, li
     assert ending.exceeded in {"scratch space", "file size", None}
 
 
-def test_a_tool_that_burns_too_much_cpu_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
-    ending = run(ffmpeg, scratch, replace(limits, cpu_seconds=1), *ENDLESS, "-f", "null", "-")
-    assert ending.code != 0
-    assert ending.exceeded == "CPU time"
+def test_a_tool_that_burns_too_much_cpu_is_killed(scratch: Scratch, limits: Limits):
+    with scratch.job() as folder:
+        busy = run_tool("/bin/sh", ["-c", "while :; do :; done"], folder, replace(limits, cpu_seconds=1))
+        assert asyncio.run(busy).exceeded == "CPU time"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has a user to give up")
+def test_a_tool_runs_without_the_privileges_of_root(scratch: Scratch, limits: Limits):
+    with scratch.job() as folder:
+        ending = asyncio.run(run_tool("/usr/bin/id", ["-u"], folder, limits))
+    assert ending.stdout == b"65534\n"
 
 
 def test_a_tool_cannot_take_more_memory_than_it_may(ffmpeg: str, scratch: Scratch, limits: Limits):
     big = ("-f", "lavfi", "-i", "color=s=16000x16000:r=1:d=1", "-f", "null", "-")
     ending = run(ffmpeg, scratch, replace(limits, memory_bytes=300 * 1024**2), *big)
-    assert ending.code != 0
+    assert "Cannot allocate memory" in ending.stderr
 
 
 def test_a_tool_does_not_inherit_the_workers_environment(
@@ -226,6 +233,6 @@ def test_a_tool_does_not_inherit_the_workers_environment(
 ):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     with scratch.job() as folder:
-        ending = asyncio.run(run_tool("/usr/bin/env", ["env"], folder, limits))
+        ending = asyncio.run(run_tool("/usr/bin/env", [], folder, limits))
     assert ending.code == 0
-    assert set(line.split("=")[0] for line in ending.stdout.decode().splitlines()) <= {"LC_ALL", "PATH", "PWD"}
+    assert {line.split("=")[0] for line in ending.stdout.decode().splitlines()} <= {"LC_ALL", "PATH", "PWD"}
