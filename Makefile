@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render images test check fix clean
+.PHONY: help setup demo up render bootstrap images test check fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -24,6 +24,18 @@ setup: $(UV) ## Install everything the other targets need (they do it themselves
 $(CURDIR)/.tools/bin/uv:
 	@echo "uv is not on PATH: bringing it into .tools/"
 	@python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+demo: setup ## Provision, start, process a video (VIDEO=path, or one made for it), show the result
+	@$(RUN) vodstack demo $(if $(VIDEO),"$(VIDEO)") $(if $(PORT),--port $(PORT)) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+
+up: setup ## Run the whole stack on this machine until Ctrl-C (PORT=8080 METRICS_PORT=9090)
+	@$(RUN) vodstack up $(if $(PORT),--port $(PORT)) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+
+render: setup ## Write a stack's Kubernetes objects as YAML (STACK=dev DIRECTORY=.vodstack/manifests)
+	@$(RUN) vodstack render --stack $(or $(STACK),dev) $(or $(DIRECTORY),.vodstack/manifests)
+
+bootstrap: setup ## Make the bucket and the key of Pulumi's state on AWS, print the login lines (ARGS=--help)
+	@$(RUN) vodstack bootstrap $(ARGS)
 
 images: setup ## Build the images of API and worker with docker, podman or buildah (ARGS=--help)
 	@$(RUN) python -m vodstack_cli.images $(ARGS)

@@ -1,0 +1,3 @@
+from vodstack_cli.main import main
+
+main()

@@ -1,0 +1,158 @@
+"""A client of the REST API."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import httpx
+import msgspec
+from msgspec import Struct, field
+
+from vodstack_cli.errors import ApiError, VideoFailedError
+from vodstack_contracts.videos import Status
+
+Progress = Callable[[int, int], None]
+_CONTENT_TYPES = {".mov": "video/quicktime", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
+_FINAL = {Status.READY, Status.FAILED}
+
+
+class Problem(Struct):
+    """A problem detail (RFC 9457)."""
+
+    title: str = ""
+    detail: str = ""
+
+
+class Failure(Struct):
+    """Why a video is `failed`."""
+
+    code: str
+    message: str
+
+
+class Rendition(Struct, rename="camel"):
+    """One encoded size of a video; `bitrate` in bits a second."""
+
+    name: str
+    width: int
+    height: int
+    bitrate: int
+    size_bytes: int
+    codecs: str
+
+
+class Playback(Struct):
+    """URLs for a player. The MP4's and the poster's are good for a limited time only."""
+
+    hls: str
+    mp4: str
+    poster: str
+
+
+class Video(Struct, rename="camel"):
+    """A video as the API shows it."""
+
+    video_id: str
+    status: Status
+    title: str = ""
+    progress: float = 0.0
+    stage: str | None = None
+    error: Failure | None = None
+    renditions: list[Rendition] = field(default_factory=list[Rendition])
+    playback: Playback | None = None
+
+
+class _Created(Struct, rename="camel"):
+    video_id: str
+
+
+class Client:
+    """Talks to one API. Every method raises ApiError with the API's own sentence."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = 60) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, follow_redirects=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def upload(self, path: Path, *, title: str = "", tags: Sequence[str] = (), progress: Progress | None = None) -> str:
+        """Uploads the file and returns the new video's id. `progress` is told bytes sent and bytes in all."""
+        content_type = _CONTENT_TYPES.get(path.suffix.lower(), "video/mp4")
+        with path.open("rb") as source:
+            body = _Watched(source, path.stat().st_size, progress) if progress else source
+            response = self._request(
+                "POST",
+                "/videos",
+                data={"title": title, "tags": list(tags)},
+                files={"file": (path.name, body, content_type)},
+            )
+        return msgspec.json.decode(response, type=_Created).video_id
+
+    def get(self, video_id: str) -> Video:
+        return msgspec.json.decode(self._request("GET", f"/videos/{video_id}"), type=Video)
+
+    def watch(self, video_id: str, *, every_seconds: float = 0.25) -> Iterator[Video]:
+        """The video again and again until it is `ready`. Raises VideoFailedError once it is `failed`."""
+        while True:
+            video = self.get(video_id)
+            if video.status is Status.FAILED and video.error:
+                raise VideoFailedError(f"the video failed: {video.error.message}", video.error.code)
+            yield video
+            if video.status in _FINAL:
+                return
+            time.sleep(every_seconds)
+
+    def download(self, url: str) -> bytes:
+        """What a player gets from one of `Playback`'s URLs, redirects followed."""
+        return self._request("GET", url)
+
+    def _request(self, method: str, url: str, **options: object) -> bytes:
+        try:
+            response = self._http.request(method, url, **options)  # pyright: ignore[reportArgumentType]
+        except httpx.HTTPError as error:
+            raise ApiError(f"the API at {self._http.base_url} does not answer: {error}") from error
+        if response.is_error:
+            raise ApiError(_explained(response), response.status_code)
+        return response.content
+
+
+def _explained(response: httpx.Response) -> str:
+    try:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError:
+        problem = Problem()
+    return f"{response.status_code} {problem.title or response.reason_phrase}: {problem.detail}".rstrip(": ")
+
+
+class _Watched:
+    """A file that reports how much of it has been read; it rewinds, as httpx may ask it to."""
+
+    def __init__(self, source: BinaryIO, size: int, progress: Progress) -> None:
+        self._source = source
+        self._size = size
+        self._progress = progress
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._source.read(size)
+        self._progress(self._source.tell(), self._size)
+        return block
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def fileno(self) -> int:
+        return self._source.fileno()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.read(1 << 16):
+            yield block

@@ -1,0 +1,115 @@
+"""The whole stack on this machine: the AWS emulator, the program's resources in it, the services as processes."""
+
+import asyncio
+import json
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vodstack_cli.errors import LaptopError
+from vodstack_platform.embedded.deployed import Deployed
+from vodstack_platform.embedded.emulator import Credentials, Emulator, running_emulator
+from vodstack_platform.embedded.engine import run_program
+from vodstack_platform.embedded.errors import EngineError
+from vodstack_platform.embedded.supervisor import Supervisor
+
+STACK = "local"
+_START_SECONDS = 60
+_TAIL_LINES = 25
+_PORT_ADVICE = "stop what listens there, or choose another: `make up PORT=8090 METRICS_PORT=9091`"
+
+LineCallback = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the API and the worker's metrics listen, on the loopback address."""
+
+    api: int
+    metrics: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Laptop:
+    """A stack that is up. `operator` are credentials that may do everything, for looking after it."""
+
+    deployed: Deployed
+    emulator: Emulator
+    operator: Credentials
+    api_url: str
+    supervisor: Supervisor
+    log: deque[str]
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.emulator.endpoint_url
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the operator's credentials."""
+        return self.emulator.client(service, self.deployed.region, self.operator)
+
+    def output(self, name: str) -> str:
+        return str(self.deployed.outputs[name])
+
+    def log_tail(self) -> Iterable[str]:
+        return tuple(self.log)
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Raises LaptopError where a process gives up before `stop` is set."""
+        failures = [asyncio.create_task(service.given_up.wait()) for service in self.supervisor.services.values()]
+        waits = [asyncio.create_task(stop.wait()), *failures]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for service in self.supervisor.services.values():
+            if service.given_up.is_set() and not stop.is_set():
+                raise LaptopError(f"{service.name} keeps dying: {service.trouble}", tuple(self.log))
+
+
+@asynccontextmanager
+async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | None = None) -> AsyncGenerator[Laptop]:
+    """The stack, ready to serve; all of it is gone at the end. Raises LaptopError."""
+    log = deque[str](maxlen=_TAIL_LINES)
+
+    def remember(process: str, line: str) -> None:
+        log.append(f"{process} | {line}")
+        if on_line:
+            on_line(process, line)
+
+    overrides = {"services": {"api": {"port": ports.api}, "worker": {"metricsPort": ports.metrics}}}
+    try:
+        with running_emulator() as emulator, tempfile.TemporaryDirectory(prefix="vodstack-") as directory:
+            deployed = await asyncio.to_thread(
+                run_program, STACK, project=project, endpoint=emulator.endpoint_url, config_overrides=overrides
+            )
+            operator = _operator(emulator)
+            supervisor = Supervisor(
+                deployed, emulator, directory=Path(directory), on_line=remember, port_advice=_PORT_ADVICE
+            )
+            async with supervisor:
+                emulator.enforce_iam()
+                await supervisor.ready(_START_SECONDS)
+                yield Laptop(
+                    deployed=deployed,
+                    emulator=emulator,
+                    operator=operator,
+                    api_url=f"http://127.0.0.1:{ports.api}",
+                    supervisor=supervisor,
+                    log=log,
+                )
+    except EngineError as error:
+        raise LaptopError(f"the stack did not come up: {error}", tuple(log)) from error
+
+
+def _operator(emulator: Emulator) -> Credentials:
+    """The person at the keyboard, made before IAM is enforced: from then on the emulator refuses strangers."""
+    iam: Any = emulator.client("iam")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.create_user(UserName="operator")
+    iam.put_user_policy(UserName="operator", PolicyName="everything", PolicyDocument=json.dumps(everything))
+    keys = iam.create_access_key(UserName="operator")["AccessKey"]
+    return Credentials(access_key_id=keys["AccessKeyId"], secret_access_key=keys["SecretAccessKey"])

@@ -1,0 +1,84 @@
+"""The `vodstack` command."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from vodstack_cli.bootstrap import bootstrap
+from vodstack_cli.errors import CommandError
+from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
+
+project_option = click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder of Pulumi.yaml.",
+    show_default="this folder",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vodstack-cli")
+def cli() -> None:
+    """A video platform that a team owns: run it on a laptop, look after it on AWS."""
+
+
+@cli.command()
+@project_option
+@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="The API's.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_METRICS_PORT,
+    show_default=True,
+    help="The worker's, for metrics and probes.",
+)
+def up(project: Path, port: int, metrics_port: int) -> None:
+    """Run the whole stack on this machine until Ctrl-C."""
+    from vodstack_cli.up import run_up  # noqa: PLC0415 - the laptop's engine is an extra that a client does without
+
+    run_up(project, port, metrics_port)
+
+
+@cli.command()
+@project_option
+@click.argument("video", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--port", type=click.IntRange(1, 65535), help="The API's.  [default: a free one]")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="The worker's.  [default: a free one]")
+def demo(project: Path, video: Path | None, port: int | None, metrics_port: int | None) -> None:
+    """Provision, start, upload VIDEO (or a clip made for it), process it, check the result, stop."""
+    from vodstack_cli.demo import run_demo  # noqa: PLC0415 - as above
+
+    run_demo(project, video, port, metrics_port)
+
+
+@cli.command()
+@project_option
+@click.option("--stack", default="dev", show_default=True, help="The stack whose Kubernetes objects are written.")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def render(project: Path, stack: str, directory: Path) -> None:
+    """Write a stack's Kubernetes objects as YAML below DIRECTORY, for Argo CD or kubectl."""
+    from vodstack_platform.embedded.engine import run_program  # noqa: PLC0415 - as above
+
+    deployed = run_program(stack, project=project.resolve(), endpoint=None)
+    written = deployed.render(directory)
+    click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
+
+
+cli.add_command(bootstrap)
+
+
+def main() -> None:
+    """The entry point: a failure is a sentence and the end of the log it came from, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        cli()
+    except CommandError as error:
+        console = Console(stderr=True)
+        for line in error.log:
+            console.print(line, style="dim", markup=False, highlight=False)
+        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(1)

@@ -1,0 +1,77 @@
+"""What `vodstack demo` prints at its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from vodstack_cli.client import Video
+from vodstack_cli.verification import Picture
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Everything the demo saw. `seconds` are by stage in the order they passed; `sizes` in bytes by published path."""
+
+    video: Video
+    pictures: Mapping[str, Picture]
+    sizes: Mapping[str, int]
+    seconds: Mapping[str, float]
+    outputs: Mapping[str, object]
+    summary: str
+    api_url: str
+
+
+def print_report(console: Console, report: Report) -> None:
+    console.print(_renditions(report))
+    _print_pairs(console, "Addresses", _addresses(report))
+    _print_pairs(console, "Seconds by stage", {stage: f"{seconds:.1f}" for stage, seconds in report.seconds.items()})
+    _print_pairs(console, "Stack outputs", report.outputs)
+    console.print(f"\n{report.summary}", highlight=False)
+
+
+def _renditions(report: Report) -> Table:
+    table = Table(title="Renditions, decoded from the bucket", title_justify="left", title_style="bold")
+    for column in ("rendition", "size", "frames", "length", "bitrate", "stored"):
+        table.add_column(column, justify="left" if column == "rendition" else "right")
+    for rendition in report.video.renditions:
+        picture = report.pictures[rendition.name]
+        table.add_row(
+            rendition.name,
+            f"{picture.width}x{picture.height}",
+            str(picture.frames),
+            f"{picture.seconds:.2f} s",
+            f"{rendition.bitrate / 1000:,.0f} kbit/s",
+            _megabytes(rendition.size_bytes),
+        )
+    mp4 = report.pictures["mp4"]
+    table.add_row(
+        "mp4",
+        f"{mp4.width}x{mp4.height}",
+        str(mp4.frames),
+        f"{mp4.seconds:.2f} s",
+        "",
+        _megabytes(report.sizes["video.mp4"]),
+    )
+    return table
+
+
+def _addresses(report: Report) -> dict[str, str]:
+    addresses = {"video": f"{report.api_url}/videos/{report.video.video_id}"}
+    if report.video.playback:
+        addresses |= {"HLS": report.video.playback.hls, "MP4": report.video.playback.mp4}
+        addresses |= {"poster": report.video.playback.poster}
+    return addresses
+
+
+def _print_pairs(console: Console, title: str, pairs: Mapping[str, object]) -> None:
+    """One line each, never folded: what stands there is there to be copied."""
+    console.print(f"\n[bold]{title}[/]")
+    width = max(len(name) for name in pairs) + 2
+    for name, value in pairs.items():
+        console.print(f"  {name:<{width}}{value}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.2f} MB"

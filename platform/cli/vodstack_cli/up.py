@@ -1,0 +1,53 @@
+"""`vodstack up`: the whole stack on this machine, until Ctrl-C."""
+
+import asyncio
+import itertools
+import signal
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from vodstack_cli.laptop import Ports, running_laptop
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
+
+
+def run_up(project: Path, port: int, metrics_port: int) -> None:
+    """Raises CommandError where the stack does not come up."""
+    asyncio.run(_up(Console(), project.resolve(), Ports(api=port, metrics=metrics_port)))
+
+
+async def _up(console: Console, project: Path, ports: Ports) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    console.print("provisioning: the Pulumi program on an AWS emulator ...")
+    async with running_laptop(project, ports, on_line=_LinePrinter(console)) as laptop:
+        console.print(f"\n{laptop.deployed.summary()}", highlight=False)
+        for what, url in {
+            "API": laptop.api_url,
+            "its pages": f"{laptop.api_url}/docs",
+            "API metrics": f"{laptop.api_url}/metrics",
+            "worker metrics": f"http://127.0.0.1:{ports.metrics}/metrics",
+            "AWS emulator": laptop.endpoint_url,
+        }.items():
+            console.print(f"  {what:<15}{url}", highlight=False)
+        console.print(f"\ntry: curl -F file=@clip.mp4 -F title=Hello {laptop.api_url}/videos", highlight=False)
+        console.print("Ctrl-C stops everything. What is stored lives in the emulator's memory and ends with it.\n")
+        await laptop.run_until(stop)
+        console.print("stopping ...")
+
+
+class _LinePrinter:
+    """Prints a process's line behind its name, each name in a colour of its own."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._colours: dict[str, str] = {}
+        self._free = itertools.cycle(_COLOURS)
+
+    def __call__(self, process: str, line: str) -> None:
+        colour = self._colours.setdefault(process, next(self._free))
+        self._console.print(Text.assemble((f"{process:<7}| ", colour), Text.from_ansi(line)), soft_wrap=True)

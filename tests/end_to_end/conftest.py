@@ -1,0 +1,102 @@
+"""The `vodstack` command as its user runs it: a process, its output, its signals."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 120
+STOP_SECONDS = 60
+
+
+class Running:
+    """A started command; `wait_for` a line of its output, or stop it as Ctrl-C does."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "vodstack_cli", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, words: str) -> None:
+        with self._news:
+            seen = self._news.wait_for(
+                lambda: any(words in line for line in self.lines) or self._ended(), START_SECONDS
+            )
+        assert seen, f"no {words!r} within {START_SECONDS} s of\n{self.output}"
+        assert any(words in line for line in self.lines), self.output
+
+    def interrupt(self) -> int:
+        self._process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+    def wait(self) -> int:
+        return self._process.wait(START_SECONDS + STOP_SECONDS)
+
+    def _ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as output:
+            for line in output:
+                with self._news:
+                    self.lines.append(line.rstrip())
+                    self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+
+@pytest.fixture
+def vodstack() -> Iterator[Callable[..., Running]]:
+    """Starts the command; what still runs at the test's end is killed."""
+    started: list[Running] = []
+
+    def start(*arguments: object) -> Running:
+        started.append(Running(*map(str, arguments)))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.kill()
+
+
+@contextmanager
+def listening() -> Generator[int]:
+    """A port that somebody else holds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def free_port() -> int:
+    with listening() as port:
+        return port
+
+
+def is_held(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,71 @@
+"""The stack that stays up, as a client with nothing but HTTP sees it."""
+
+import time
+
+import httpx
+import pytest
+
+from .conftest import free_port, is_held, listening
+
+ORDER = ["uploading", "queued", "processing", "ready"]
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    return free_port(), free_port()
+
+
+def start(vodstack, ports):
+    running = vodstack("up", "--port", ports[0], "--metrics-port", ports[1])
+    running.wait_for("Ctrl-C stops everything")
+    return running
+
+
+def test_a_client_follows_its_video_to_ready_and_plays_it(vodstack, ports, clip):
+    running = start(vodstack, ports)
+    with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", follow_redirects=True, timeout=30) as api:
+        created = api.post("/videos", files={"file": ("clip.mp4", clip.read_bytes())}, data={"title": "Hello"})
+        assert created.status_code == 201, created.text
+        path = f"/videos/{created.json()['videoId']}"
+        video = api.get(path).json()
+        seen = [video["status"]]
+        while video["status"] != "ready":
+            time.sleep(0.05)
+            video = api.get(path).json()
+            assert video["status"] in ORDER, video
+            seen += [video["status"]] if video["status"] != seen[-1] else []
+        assert seen == sorted(seen, key=ORDER.index)
+        assert video["title"] == "Hello"
+        playlist = api.get(video["playback"]["hls"]).text
+        assert playlist.startswith("#EXTM3U")
+        rung = next(line for line in playlist.splitlines() if line.endswith(".m3u8"))
+        media = api.get(f"{path}/playback/hls/{rung}")
+        segment = next(line for line in media.text.splitlines() if line.endswith(".m4s"))
+        assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
+    assert "worker | " in running.output
+    assert running.interrupt() == 0
+    assert not is_held(ports[0])
+    assert not is_held(ports[1])
+
+
+def test_a_taken_port_is_named_with_what_to_do(vodstack):
+    with listening() as port:
+        running = vodstack("up", "--port", port, "--metrics-port", free_port())
+        assert running.wait() == 1
+    assert f"port {port} " in " ".join(running.lines)
+    assert "PORT=" in running.output
+    assert "Traceback" not in running.output
+
+
+def test_two_copies_run_side_by_side_and_die_with_their_parent(vodstack, ports):
+    other = free_port(), free_port()
+    start(vodstack, ports)
+    second = start(vodstack, other)
+    for port in (*ports, *other):
+        assert is_held(port)
+    second.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_held, other)):
+        assert time.monotonic() < deadline, "what a killed parent started lives on"
+        time.sleep(0.1)
+    assert is_held(ports[0])
