@@ -1,0 +1,82 @@
+"""Rules that need no process: ladder, frame rate, pulse, and the docs that tell of them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vodstack_worker.frame_rate import choose_rate
+from vodstack_worker.ladder import plan_ladder
+from vodstack_worker.pulse import LONGEST_SILENCE_SECONDS, Pulse
+from vodstack_worker.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("size", "rungs"),
+    [
+        ((3840, 2160), ["1080p", "720p", "480p", "360p", "240p"]),
+        ((1080, 1920), ["1080p", "720p", "480p", "360p", "240p"]),
+        ((720, 576), ["576p", "480p", "360p", "240p"]),
+        ((640, 360), ["360p", "240p"]),
+        ((160, 120), ["120p"]),
+    ],
+)
+def test_rungs_follow_the_short_side_and_the_sources_own_size(size: tuple[int, int], rungs: list[str]):
+    assert [rung.name for rung in plan_ladder(*size, 30)] == rungs
+
+
+@given(width=st.integers(2, 8192), height=st.integers(2, 8192))
+def test_no_rung_is_larger_than_the_source_or_odd(width: int, height: int):
+    for rung in plan_ladder(width, height, 30):
+        assert rung.width <= width
+        assert rung.height <= height
+        assert rung.width % 2 == rung.height % 2 == 0
+        assert min(rung.width, rung.height) > 0
+
+
+def test_a_higher_frame_rate_gets_more_bits():
+    assert plan_ladder(1280, 720, 60)[0].max_bitrate > plan_ladder(1280, 720, 30)[0].max_bitrate
+
+
+@pytest.mark.parametrize(
+    ("declared", "measured", "interval", "rate"),
+    [
+        (Fraction(30000, 1001), Fraction(29.97), 0.0334, Fraction(30000, 1001)),
+        (Fraction(120), Fraction(120), 1 / 120, Fraction(60)),
+        (Fraction(90000), Fraction(17), 0.033, Fraction(30)),
+        (None, None, None, Fraction(25)),
+        (Fraction(1), Fraction(1), 1.0, Fraction(16)),
+        (Fraction(25), Fraction(25), 0.04, Fraction(25)),
+        (Fraction(50), Fraction(25), 0.04, Fraction(25)),
+    ],
+)
+def test_the_grid_is_the_sources_own_rate_within_bounds(
+    declared: Fraction | None, measured: Fraction | None, interval: float | None, rate: Fraction
+):
+    assert choose_rate(declared, measured, interval) == rate
+
+
+def test_a_loop_that_falls_silent_is_noticed():
+    now = 0.0
+    pulse = Pulse(clock=lambda: now)
+    pulse.beat("slot-0")
+    pulse.beat("slot-1")
+    now = LONGEST_SILENCE_SECONDS
+    pulse.beat("slot-1")
+    assert pulse.silent() == []
+    now += 1
+    assert pulse.silent() == ["slot-0"]
+    pulse.forget("slot-0")
+    assert pulse.silent() == []
+
+
+def test_the_docs_name_every_setting_with_its_default_and_meaning():
+    text = (ROOT / "docs/worker.md").read_text()
+    for setting in Settings.model_fields.values():
+        default = "required" if setting.is_required() else "see text" if setting.default_factory else setting.default
+        shown = default if default in {"required", "see text"} else f"`{default}`"
+        assert f"| `{setting.validation_alias!s}` | {shown} | {setting.description} |" in text
