@@ -20,7 +20,9 @@ def main() -> None:
     provider = aws_provider(region, profile, tags, settings.aws.endpoint)
     layers = set(settings.layers)
     data = _foundation(settings, region, provider) if layers - {LayerName.MONITORING} else None
-    around = cluster.Surroundings(provider=provider, profile=profile, tags=tags)
+    around = cluster.Surroundings(
+        provider=provider, profile=profile, tags=tags, is_delivered=settings.foundation.github is not None
+    )
     target = _cluster(settings, data, around) if layers - {LayerName.FOUNDATION} else None
     if target and LayerName.MONITORING in layers:
         monitoring.build(settings, target, provider)
@@ -30,7 +32,7 @@ def main() -> None:
 
 def _foundation(settings: StackSettings, region: str, provider: aws.Provider) -> FoundationOutputs[pulumi.Output[str]]:
     if LayerName.FOUNDATION in settings.layers:
-        return foundation.build(settings.foundation, region, provider)
+        return foundation.build(settings.foundation, region, cluster.cluster_name(settings.cluster), provider)
     return read(FoundationOutputs[pulumi.Output[str]], _reference(settings, LayerName.FOUNDATION))
 
 

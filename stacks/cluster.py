@@ -9,7 +9,7 @@ from vodstack_platform.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.cluster import ClusterSettings, ExistingClusterSettings
 from vodstack_platform.default_storage import DefaultStorage
-from vodstack_platform.kubernetes_cluster import KubernetesCluster, KubernetesClusterArgs
+from vodstack_platform.kubernetes_cluster import DeliveryRoles, KubernetesCluster, KubernetesClusterArgs
 from vodstack_platform.layer import Layer
 from vodstack_platform.node_group import NodeGroup, NodeGroupArgs
 from vodstack_platform.providers import kubernetes_provider
@@ -33,10 +33,11 @@ class Surroundings:
     provider: aws.Provider
     profile: str | None
     tags: dict[str, str]
+    is_delivered: bool
 
 
 def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> ClusterTarget:
-    name = settings.name or f"vodstack-{pulumi.get_stack()}"
+    name = cluster_name(settings)
     layer = Layer(LayerName.CLUSTER, [around.provider])
     opts = pulumi.ResourceOptions(parent=layer)
     private_subnet_ids, public_subnet_ids = _ids(data.private_subnet_ids), _ids(data.public_subnet_ids)
@@ -50,6 +51,7 @@ def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> 
             public_subnet_ids=public_subnet_ids,
             key_arn=data.key_arn,
             profile=around.profile,
+            delivery=_delivery(data) if around.is_delivered else None,
         ),
         opts,
     )
@@ -84,6 +86,14 @@ def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> 
         )
     )
     return ClusterTarget(name=control_plane.cluster_name, storage_class=storage.class_name, provider=provider)
+
+
+def cluster_name(settings: ClusterSettings) -> str:
+    return settings.name or f"vodstack-{pulumi.get_stack()}"
+
+
+def _delivery(data: Foundation) -> DeliveryRoles:
+    return DeliveryRoles(deploy_role_arn=data.deploy_role_arn, preview_role_arn=data.preview_role_arn)
 
 
 def use(existing: ExistingClusterSettings) -> ClusterTarget:

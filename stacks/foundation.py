@@ -7,21 +7,27 @@ from vodstack_contracts.outputs import FoundationOutputs
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.foundation import FoundationSettings, NetworkSettings
 from vodstack_platform.data_key import DataKey, DataKeyArgs
+from vodstack_platform.deployment_access import Territory
 from vodstack_platform.gateway_endpoints import GatewayEndpoints, GatewayEndpointsArgs
+from vodstack_platform.github_delivery import GithubDelivery, GithubDeliveryArgs
 from vodstack_platform.image_registry import ImageRegistry, ImageRegistryArgs
 from vodstack_platform.job_queue import JobQueue, JobQueueArgs
 from vodstack_platform.layer import Layer
 from vodstack_platform.network import Network, NetworkArgs
+from vodstack_platform.policy import role_path
 from vodstack_platform.record_table import Index, RecordTable, RecordTableArgs
-from vodstack_platform.video_bucket import VideoBucket, VideoBucketArgs
+from vodstack_platform.video_bucket import VideoBucket, VideoBucketArgs, name_prefix
 
 OWNER_INDEX = Index(name="by-owner", hash_key="owner", range_key="upload_date")
 
 
-def build(settings: FoundationSettings, region: str, provider: aws.Provider) -> FoundationOutputs[pulumi.Output[str]]:
+def build(
+    settings: FoundationSettings, region: str, cluster_name: str, provider: aws.Provider
+) -> FoundationOutputs[pulumi.Output[str]]:
     layer = Layer(LayerName.FOUNDATION, [provider])
     opts = pulumi.ResourceOptions(parent=layer)
     account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=layer)).account_id
+    territory = _territory(settings, region, cluster_name, account)
     key = _key(settings, account, opts)
     network = _network(settings.network, region, opts)
     bucket = _bucket(settings, key, opts)
@@ -29,6 +35,7 @@ def build(settings: FoundationSettings, region: str, provider: aws.Provider) -> 
     bucket.notify(arrivals.queue_arn, after=arrivals.accept_events(bucket.bucket_arn, account))
     videos, work = _tables(settings, key, opts)
     api, worker = _registries(settings, key, opts)
+    roles = _delivery(settings, territory, opts)
     outputs = FoundationOutputs(
         region=pulumi.Output.from_input(region),
         vpc_id=network.vpc_id,
@@ -52,9 +59,19 @@ def build(settings: FoundationSettings, region: str, provider: aws.Provider) -> 
         chunks_dlq_arn=chunks.dlq_arn,
         api_repository_url=api.repository_url,
         worker_repository_url=worker.repository_url,
+        deploy_role_arn=roles.deploy_role_arn,
+        preview_role_arn=roles.preview_role_arn,
     )
     layer.publish(outputs)
     return outputs
+
+
+@dataclass(frozen=True)
+class DeliveryRoles:
+    """Empty where no workflow delivers the stack."""
+
+    deploy_role_arn: pulumi.Output[str]
+    preview_role_arn: pulumi.Output[str]
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,31 @@ def _network(settings: NetworkSettings, region: str, opts: pulumi.ResourceOption
         _joined(existing.private_subnet_ids if existing else ()),
         _joined(existing.public_subnet_ids if existing else ()),
     )
+
+
+def _territory(settings: FoundationSettings, region: str, cluster_name: str, account: pulumi.Output[str]) -> Territory:
+    stack = pulumi.get_stack()
+    queues = (settings.queues.arrivals, settings.queues.chunks)
+    return Territory(
+        stack=stack,
+        region=region,
+        account=account,
+        bucket_prefix=name_prefix(settings.bucket, stack),
+        queues=[f"{name}{suffix}" for name in queues for suffix in ("", "-dlq")],
+        tables=[settings.tables.videos, settings.tables.work],
+        repositories=[settings.registries.api, settings.registries.worker],
+        cluster=cluster_name,
+        role_path=role_path(stack),
+        delivery_path=f"/vodstack-delivery/{stack}/",
+    )
+
+
+def _delivery(settings: FoundationSettings, territory: Territory, opts: pulumi.ResourceOptions) -> DeliveryRoles:
+    if settings.github is None:
+        return DeliveryRoles(pulumi.Output.from_input(""), pulumi.Output.from_input(""))
+    args = GithubDeliveryArgs(settings=settings.github, territory=territory)
+    made = GithubDelivery("github", args, opts)
+    return DeliveryRoles(made.deploy_role_arn, made.preview_role_arn)
 
 
 def _joined(ids: list[pulumi.Output[str]] | tuple[str, ...]) -> pulumi.Output[str]:

@@ -37,6 +37,8 @@ ELSEWHERE = {
         "chunksDlqArn": "arn:aws:sqs:eu-west-1:111111111111:chunks-dlq",
         "apiRepositoryUrl": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/api",
         "workerRepositoryUrl": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/worker",
+        "deployRoleArn": "",
+        "previewRoleArn": "",
     },
     "organization/vodstack/platform": {
         "clusterName": "shared",
@@ -86,6 +88,7 @@ def _run(stack: str, changes: _Frozen, *, preview: bool) -> Deployed:
 
 ALTERNATIVES = {
     "dev": Alternative("dev"),
+    "dev delivered from GitHub": Alternative("dev", {"foundation": {"github": {"repository": "team/videos"}}}),
     "local": Alternative("local"),
     "emulator": Alternative("emulator"),
     "foundation with a NAT gateway a zone": Alternative(

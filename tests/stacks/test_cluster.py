@@ -51,7 +51,7 @@ def test_administrators_come_by_access_entries(run):
     )
     (entry,) = deployed.one("eks:index:Cluster").inputs["accessEntries"].values()
     assert entry["principalArn"] == ops
-    assert entry["accessPolicies"]["admin"]["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
+    assert entry["accessPolicies"]["all"]["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
 
 
 def test_nodes_are_bottlerocket_on_graviton_spot_and_keep_their_credentials_to_themselves(dev):
@@ -119,7 +119,7 @@ def test_each_workload_that_calls_aws_has_a_role_of_its_own(dev):
     assert driver["serviceAccount"] == "ebs-csi-controller-sa"
     for role in dev.of_type("aws:iam/role:Role"):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-        if role.name != "nodes":
+        if role.name not in ("nodes", "cluster"):
             assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
             assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
 

@@ -11,12 +11,14 @@ import pytest
 
 # AWS-managed policies and wildcard resources that are meant, with the reason.
 MANAGED_POLICIES = {
+    "AmazonEKSClusterPolicy": "what the control plane needs of EC2; EKS maintains it",
     "AmazonEKSWorkerNodePolicy": "what a node needs to join; EKS maintains it",
     "AmazonEKS_CNI_Policy": "addresses for pods, before pod identities can work",
     "AmazonEC2ContainerRegistryPullOnly": "pulling images",
     "service-role/AmazonEBSCSIDriverPolicy": "volumes, limited by AWS to those the driver tagged",
 }
 WILDCARD_RESOURCES = {
+    "aws:iam/policy:Policy": "a deployment makes VPCs and keys, which have no name before they are there",
     "aws:kms/key:Key": "a key's own policy has no other name for that key",
 }
 
@@ -75,6 +77,7 @@ def test_wildcard_resources_are_those_with_a_reason(alternative):
     for urn, resource_type, statement in _statements(alternative.known):
         if "*" in statement.get("Resource", []):
             assert resource_type in WILDCARD_RESOURCES, urn
+            assert resource_type != "aws:iam/policy:Policy" or "aws:RequestedRegion" in str(statement["Condition"])
 
 
 def test_no_statement_names_anybody_as_principal_unless_it_denies(alternative):
@@ -84,8 +87,10 @@ def test_no_statement_names_anybody_as_principal_unless_it_denies(alternative):
 
 
 def test_managed_policies_are_those_with_a_reason(alternative):
+    own = {policy.outputs["arn"] for policy in alternative.known.of_type("aws:iam/policy:Policy")}
     for attachment in alternative.known.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
-        assert attachment.inputs["policyArn"].removeprefix("arn:aws:iam::aws:policy/") in MANAGED_POLICIES
+        arn = attachment.inputs["policyArn"]
+        assert arn.removeprefix("arn:aws:iam::aws:policy/") in MANAGED_POLICIES or arn in own
 
 
 def test_every_json_text_is_canonical(alternative):

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from vodstack_platform.config.foundation import NetworkSettings
+from vodstack_platform.config.foundation import BucketSettings, NetworkSettings
 from vodstack_platform.network import subnet_ranges
+from vodstack_platform.video_bucket import name_prefix
 
 HOLDING_DATA = ("aws:s3/bucket:Bucket", "aws:dynamodb/table:Table", "aws:kms/key:Key")
 
@@ -96,6 +97,15 @@ def test_the_bucket_is_closed_to_the_public_and_to_plain_http(dev):
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     ownership = dev.one("aws:s3/bucketOwnershipControls:BucketOwnershipControls")
     assert ownership.inputs["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "prefix"),
+    [("dev", "vodstack-dev-"), ("Team_A.prod", "vodstack-team-a-prod-"), ("x" * 60, f"vodstack-{'x' * 27}-")],
+)
+def test_a_bucket_name_starts_with_what_s3_takes_of_the_stacks_name(stack, prefix):
+    assert name_prefix(BucketSettings(), stack) == prefix
+    assert len(prefix) <= 37
 
 
 def test_stale_uploads_are_freed_and_originals_age(dev):

@@ -5,7 +5,7 @@ import pulumi
 import pulumi_aws as aws
 
 from vodstack_platform.config.cluster import AddonName
-from vodstack_platform.policy import Statement, policy_document
+from vodstack_platform.policy import Statement, policy_document, role_path
 
 _PLAIN: tuple[AddonName, ...] = ("coredns", "eks-pod-identity-agent", "metrics-server")
 _EBS_DRIVER: AddonName = "aws-ebs-csi-driver"
@@ -58,6 +58,7 @@ class ClusterAddons(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             _EBS_DRIVER,
+            path=role_path(pulumi.get_stack()),
             description=f"vodstack volumes of {pulumi.get_stack()}",
             assume_role_policy=policy_document(
                 Statement(

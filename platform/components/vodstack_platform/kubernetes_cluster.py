@@ -5,8 +5,19 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 
 from vodstack_platform.config.cluster import ClusterSettings
+from vodstack_platform.policy import Statement, policy_document, role_path
 
+_SERVICE_POLICY = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
+_VIEW_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy"
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryRoles:
+    """Roles of workflows: one administers the cluster, the other looks."""
+
+    deploy_role_arn: pulumi.Input[str]
+    preview_role_arn: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +31,7 @@ class KubernetesClusterArgs:
     public_subnet_ids: pulumi.Output[list[str]]
     key_arn: pulumi.Input[str]
     profile: str | None
+    delivery: DeliveryRoles | None = None
 
 
 class KubernetesCluster(pulumi.ComponentResource):
@@ -37,23 +49,46 @@ class KubernetesCluster(pulumi.ComponentResource):
             retention_in_days=args.settings.log_retention_days,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.cluster = _control_plane(name, args, pulumi.ResourceOptions(parent=self, depends_on=[logs]))
+        role, attachment = self._service_role(name)
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[logs, attachment])
+        self.cluster = _control_plane(name, args, role, opts)
         # The URN is known once all parts of the cluster are made, so this name waits for them.
         self.cluster_name = self.cluster.urn.apply(lambda _: args.cluster_name)
         self.register_outputs({"cluster_name": self.cluster_name})
 
+    def _service_role(self, name: str) -> tuple[aws.iam.Role, aws.iam.RolePolicyAttachment]:
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            name,
+            path=role_path(pulumi.get_stack()),
+            description=f"vodstack control plane of {pulumi.get_stack()}",
+            assume_role_policy=policy_document(
+                Statement(
+                    sid="ControlPlane",
+                    principal={"Service": "eks.amazonaws.com"},
+                    actions=["sts:AssumeRole", "sts:TagSession"],
+                )
+            ),
+            opts=child,
+        )
+        attachment = aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=_SERVICE_POLICY, opts=child)
+        return role, attachment
 
-def _control_plane(name: str, args: KubernetesClusterArgs, opts: pulumi.ResourceOptions) -> eks.Cluster:
+
+def _control_plane(
+    name: str, args: KubernetesClusterArgs, role: aws.iam.Role, opts: pulumi.ResourceOptions
+) -> eks.Cluster:
     settings, api_server = args.settings, args.settings.api_server
     return eks.Cluster(
         name,
         name=args.cluster_name,
         version=settings.version,
+        service_role=role,
         vpc_id=args.vpc_id,
         private_subnet_ids=args.private_subnet_ids,
         public_subnet_ids=args.public_subnet_ids,
         authentication_mode=eks.AuthenticationMode.API,
-        access_entries={arn.rpartition(":")[2].replace("/", "-"): _admin(arn) for arn in api_server.admins},
+        access_entries=_access(args),
         encryption_config_key_arn=args.key_arn,
         enabled_cluster_log_types=list(settings.log_types),
         endpoint_private_access=True,
@@ -73,8 +108,17 @@ def _control_plane(name: str, args: KubernetesClusterArgs, opts: pulumi.Resource
     )
 
 
-def _admin(principal_arn: str) -> eks.AccessEntryArgs:
-    everything = eks.AccessPolicyAssociationArgs(
-        policy_arn=_ADMIN_POLICY, access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster")
+def _access(args: KubernetesClusterArgs) -> dict[str, eks.AccessEntryArgs]:
+    admins = {arn.rpartition(":")[2].replace("/", "-"): arn for arn in args.settings.api_server.admins}
+    entries = {name: _entry(arn, _ADMIN_POLICY) for name, arn in admins.items()}
+    if args.delivery:
+        entries["deploy"] = _entry(args.delivery.deploy_role_arn, _ADMIN_POLICY)
+        entries["preview"] = _entry(args.delivery.preview_role_arn, _VIEW_POLICY)
+    return entries
+
+
+def _entry(principal_arn: pulumi.Input[str], policy_arn: str) -> eks.AccessEntryArgs:
+    everywhere = eks.AccessPolicyAssociationArgs(
+        policy_arn=policy_arn, access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster")
     )
-    return eks.AccessEntryArgs(principal_arn=principal_arn, access_policies={"admin": everything})
+    return eks.AccessEntryArgs(principal_arn=principal_arn, access_policies={"all": everywhere})

@@ -6,7 +6,7 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 
 from vodstack_platform.config.cluster import NodeSettings
-from vodstack_platform.policy import Statement, policy_document
+from vodstack_platform.policy import Statement, policy_document, role_path
 
 _MANAGED_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly")
 _DATA_DEVICE = "/dev/xvdb"  # Bottlerocket keeps the system on xvda, and images, logs and scratch here
@@ -35,6 +35,7 @@ class NodeGroup(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
+            path=role_path(pulumi.get_stack()),
             description=f"vodstack nodes of {pulumi.get_stack()}",
             assume_role_policy=policy_document(
                 Statement(sid="Nodes", principal={"Service": "ec2.amazonaws.com"}, actions=["sts:AssumeRole"])

@@ -22,6 +22,11 @@ class Statement:
     )
 
 
+def role_path(stack: str) -> str:
+    """The path of a stack's roles, by which whoever deploys it is kept to them."""
+    return f"/vodstack/{stack}/"
+
+
 def policy_document(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps(
         {"Version": VERSION, "Statement": [_plain(statement) for statement in statements]},

@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass
 
 import pulumi
@@ -9,6 +10,13 @@ from vodstack_platform.policy import Statement, policy_document
 
 _EXPOSED_HEADERS = ("ETag", "Content-Length", "Content-Range", "Accept-Ranges")
 _CORS_CACHE_SECONDS = 3600
+_PREFIX_CHARACTERS = 36
+
+
+def name_prefix(settings: BucketSettings, stack: str) -> str:
+    """What a bucket's name starts with. AWS appends 26 characters, and takes fewer kinds than a stack's name has."""
+    whole = re.sub(r"[^a-z0-9-]", "-", f"{settings.prefix}-{stack.lower()}")
+    return f"{whole[:_PREFIX_CHARACTERS].rstrip('-')}-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,7 @@ class VideoBucket(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._bucket = aws.s3.Bucket(
             name,
-            bucket_prefix=f"{args.settings.prefix}-{args.stack.lower()}"[:36].rstrip("-") + "-",
+            bucket_prefix=name_prefix(args.settings, args.stack),
             force_destroy=args.settings.force_destroy,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )

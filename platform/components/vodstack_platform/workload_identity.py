@@ -5,7 +5,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from vodstack_platform.policy import Statement, policy_document
+from vodstack_platform.policy import Statement, policy_document, role_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
+            path=role_path(pulumi.get_stack()),
             description=f"vodstack {args.service_account} in {pulumi.get_stack()}",
             assume_role_policy=policy_document(
                 Statement(

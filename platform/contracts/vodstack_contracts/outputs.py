@@ -45,6 +45,8 @@ class FoundationOutputs(
     chunks_dlq_arn: Annotated[T, Meta(description="ARN of the chunks' dead-letter queue")]
     api_repository_url: Annotated[T, Meta(description="image repository of the API")]
     worker_repository_url: Annotated[T, Meta(description="image repository of the worker")]
+    deploy_role_arn: Annotated[T, Meta(description="role of the workflow that deploys; empty without one")]
+    preview_role_arn: Annotated[T, Meta(description="role of the workflow that previews; empty without one")]
 
 
 class ClusterOutputs(

@@ -136,6 +136,17 @@ class KeySettings(Section):
     """Days between the key's deletion and its end, in which it can be brought back."""
 
 
+class GithubSettings(Section):
+    """The repository whose workflows preview and deploy this stack, by roles that the foundation makes."""
+
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
+    """The repository on GitHub, as `owner/name`."""
+    environment: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "dev"
+    """The GitHub environment whose jobs may deploy."""
+    create_oidc_provider: bool = True
+    """Make GitHub's OIDC provider. An account has room for one: false where another stack or team has made it."""
+
+
 class FoundationSettings(Section):
     """What holds data, and the network around it."""
 
@@ -145,6 +156,8 @@ class FoundationSettings(Section):
     """The VPC that the cluster runs in."""
     key: KeySettings = KeySettings()
     """The key that encrypts all data at rest."""
+    github: GithubSettings | None = None
+    """Delivery from GitHub. Without it, no roles are made for workflows."""
     bucket: BucketSettings = BucketSettings()
     """The bucket of originals and renditions."""
     tables: TableSettings = TableSettings()

@@ -1,0 +1,170 @@
+"""What the delivery workflows may do: what the program's resources need, on those alone where AWS can name them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pulumi
+
+from vodstack_platform import deployment_actions as named
+from vodstack_platform.deployment_actions import actions, is_read
+from vodstack_platform.policy import Statement
+
+# AWS-managed policies that the program attaches to its roles, and the only ones that a deployment may attach.
+MANAGED_POLICIES = (
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEKS_CNI_Policy",
+    "service-role/AmazonEBSCSIDriverPolicy",
+)
+STATE_ALIAS = "alias/vodstack-state"
+_SERVICES_OF_ROLES = ("eks.amazonaws.com", "ec2.amazonaws.com", "pods.eks.amazonaws.com")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Territory:
+    """The names within which a stack's resources lie."""
+
+    stack: str
+    region: str
+    account: pulumi.Input[str]
+    bucket_prefix: str
+    queues: Sequence[str]
+    tables: Sequence[str]
+    repositories: Sequence[str]
+    cluster: str
+    role_path: str
+    delivery_path: str
+
+    def arn(self, service: str, resource: str) -> pulumi.Output[str]:
+        return pulumi.Output.concat(f"arn:aws:{service}:{self.region}:", self.account, f":{resource}")
+
+    def iam(self, resource: str) -> pulumi.Output[str]:
+        return pulumi.Output.concat("arn:aws:iam::", self.account, f":{resource}")
+
+
+def deploy_statements(territory: Territory) -> list[Statement]:
+    return [*_state(territory), *_data(territory), *_roles(territory), *_cluster(territory)]
+
+
+def preview_statements(territory: Territory) -> list[Statement]:
+    """The same, without what changes anything; the state can be read and its secrets decrypted."""
+    reads = [
+        replace(statement, actions=[action for action in statement.actions if is_read(action)])
+        for statement in deploy_statements(territory)
+    ]
+    decrypt = _of_state_key(territory, "StateSecrets", ["kms:Decrypt"])
+    return [*(statement for statement in reads if statement.actions), decrypt]
+
+
+def _state(territory: Territory) -> list[Statement]:
+    bucket = pulumi.Output.concat("arn:aws:s3:::vodstack-state-", territory.account, f"-{territory.region}")
+    use = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+    return [
+        Statement(sid="StateBucket", actions=["s3:ListBucket"], resources=[bucket]),
+        Statement(
+            sid="State",
+            actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+            resources=[pulumi.Output.concat(bucket, "/*")],
+        ),
+        _of_state_key(territory, "StateKey", use),
+    ]
+
+
+def _of_state_key(territory: Territory, sid: str, names: list[str]) -> Statement:
+    return Statement(
+        sid=sid,
+        actions=names,
+        resources=[territory.arn("kms", "key/*")],
+        condition={"ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_ALIAS}},
+    )
+
+
+def _data(territory: Territory) -> list[Statement]:
+    bucket = f"arn:aws:s3:::{territory.bucket_prefix}*"
+    stack_key = {"StringEquals": {"aws:ResourceTag/stack": territory.stack}}
+    return [
+        Statement(sid="Bucket", actions=actions("s3", named.S3_BUCKET), resources=[bucket]),
+        Statement(
+            sid="Queues",
+            actions=actions("sqs", named.SQS),
+            resources=[territory.arn("sqs", name) for name in territory.queues],
+        ),
+        Statement(
+            sid="Tables",
+            actions=actions("dynamodb", named.DYNAMODB),
+            resources=[territory.arn("dynamodb", f"table/{name}") for name in territory.tables],
+        ),
+        Statement(
+            sid="Registries",
+            actions=actions("ecr", named.ECR),
+            resources=[territory.arn("ecr", f"repository/{name}") for name in territory.repositories],
+        ),
+        Statement(
+            sid="Outputs",
+            actions=actions("ssm", named.SSM),
+            resources=[territory.arn("ssm", f"parameter/vodstack/{territory.stack}/*")],
+        ),
+        Statement(
+            sid="Key",
+            actions=actions("kms", named.KMS_KEY),
+            resources=[territory.arn("kms", "key/*")],
+            condition=stack_key,
+        ),
+        Statement(
+            sid="KeyAlias",
+            actions=["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
+            resources=[territory.arn("kms", f"alias/vodstack-{territory.stack}")],
+        ),
+    ]
+
+
+def _roles(territory: Territory) -> list[Statement]:
+    roles = [territory.iam(f"role{territory.role_path}*")]
+    attached = [f"arn:aws:iam::aws:policy/{name}" for name in MANAGED_POLICIES]
+    return [
+        Statement(sid="Roles", actions=actions("iam", named.IAM_ROLE), resources=roles),
+        Statement(
+            sid="ManagedPolicies",
+            actions=["iam:AttachRolePolicy"],
+            resources=roles,
+            condition={"ArnEquals": {"iam:PolicyARN": attached}},
+        ),
+        Statement(
+            sid="HandOverRoles",
+            actions=["iam:PassRole"],
+            resources=roles,
+            condition={"StringEquals": {"iam:PassedToService": list(_SERVICES_OF_ROLES)}},
+        ),
+        # Their own rights are beyond them: a person widens those.
+        Statement(
+            sid="Delivery",
+            actions=actions("iam", named.IAM_DELIVERY),
+            resources=[
+                territory.iam(f"role{territory.delivery_path}*"),
+                territory.iam(f"policy{territory.delivery_path}*"),
+                territory.iam("oidc-provider/token.actions.githubusercontent.com"),
+            ],
+        ),
+    ]
+
+
+def _cluster(territory: Territory) -> list[Statement]:
+    name = territory.cluster
+    paths = (f"cluster/{name}", *(f"{kind}/{name}/*" for kind in ("access-entry", "addon", "nodegroup")))
+    in_region = {"StringEquals": {"aws:RequestedRegion": territory.region}}
+    logs = territory.arn("logs", f"log-group:/aws/eks/{name}/cluster")
+    return [
+        Statement(
+            sid="Cluster",
+            actions=actions("eks", named.EKS),
+            resources=[territory.arn("eks", path) for path in (*paths, f"podidentityassociation/{name}/*")],
+        ),
+        Statement(
+            sid="ClusterLogs",
+            actions=actions("logs", named.LOGS),
+            resources=[logs, pulumi.Output.concat(logs, ":*")],
+        ),
+        Statement(sid="Network", actions=actions("ec2", named.EC2), resources=["*"], condition=in_region),
+        Statement(sid="Unnamed", actions=named.UNNAMED.split(), resources=["*"], condition=in_region),
+    ]
