@@ -38,6 +38,20 @@ def mono(rate: int) -> str:
     return f"aevalsrc='{BEEP}':s={rate}:d=2"
 
 
+def hdr(tags: str) -> Sequence[str]:
+    return (
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p10le",
+        "-x265-params",
+        f"log-level=none:{tags}",
+        *AAC,
+    )
+
+
 SURROUND = f"aevalsrc='{'|'.join([BEEP] * 6)}':c=5.1:s=48000:d=2"
 TWO_TRACKS = ("-map", "0:v", "-map", "1:a", "-map", "1:a")
 
@@ -56,6 +70,8 @@ SOURCES = [
     Odd("clip.ogv", encoding=("-c:v", "libtheora", "-c:a", "libvorbis")),
     Odd("clip.wmv", encoding=("-c:v", "wmv2", "-c:a", "wmav2")),
     Odd("hevc.mp4", encoding=("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", *AAC)),
+    Odd("hdr.mkv", encoding=hdr("colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc")),
+    Odd("half_tagged_hdr.mkv", encoding=hdr("transfer=arib-std-b67")),
     Odd("wrap.ts", encoding=(*H264, *AAC, "-output_ts_offset", f"{2**33 / 90_000 - 1.0}")),
     Odd("late_start.ts", encoding=(*H264, *AAC, "-output_ts_offset", "5001")),
     Odd("telephone.mp4", sound=mono(8000)),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 _LOW_RATE = 30.5
 _HIGH_RATE_FACTOR = 1.5
-_CLEARLY_LARGER = 1.1
+_CLEARLY_LARGER = 1.15
 
 # Short side in pixels, and the highest bit rate that capped quality may reach at up to 30 frames a second.
 _RUNGS = ((1080, 5_000_000), (720, 2_800_000), (480, 1_400_000), (360, 800_000), (240, 400_000))

@@ -36,7 +36,11 @@ _WALL_SECONDS = 600.0
 _WALL_SECONDS_PER_SECOND = 60.0
 _SPARE_SECONDS = 60.0
 _PAD_SECONDS = 1.0
-_TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
+# Primaries and matrix are named, for sources that tag the transfer alone.
+_TONE_MAP = (
+    "setparams=color_primaries=bt2020:colorspace=bt2020nc,zscale=t=linear:npl=100:p=bt709,format=gbrpf32le,"
+    "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
+)
 # How ffmpeg ends when a signal asks it to; here the only one is that of the CPU limit.
 _STOPPED_BY_SIGNAL = 255
 _QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
