@@ -214,3 +214,28 @@ def test_segments_of_all_renditions_begin_at_the_same_key_frames(ffmpeg: str, tm
             assert complaints(ffmpeg, alone) == ""
             with av.open(str(alone)) as container:
                 assert next(container.decode(video=0)).key_frame
+
+
+@pytest.mark.parametrize("offset", ["0", "40000"], ids=["back", "on by hours"])
+def test_a_recording_whose_clock_jumps_plays_through(offset: str, ffmpeg: str, tmp_path: Path, transcode: Any):
+    encoding = (*H264, *AAC, "-muxdelay", "0")
+    first = make(ffmpeg, tmp_path, Odd("first.ts", encoding=(*encoding, "-output_ts_offset", "100")))
+    second = make(ffmpeg, tmp_path, Odd("second.ts", encoding=(*encoding, "-output_ts_offset", offset)))
+    spliced = tmp_path / "spliced.ts"
+    spliced.write_bytes(first.read_bytes() + second.read_bytes())
+    made = transcode(spliced)
+    with av.open(str(made.mp4)) as mp4:
+        assert (mp4.duration or 0) / 1e6 == pytest.approx(4.0, abs=0.2)
+    assert complaints(ffmpeg, made.mp4) == ""
+
+
+def test_a_recording_that_begins_in_the_middle_plays_from_its_first_whole_picture(
+    ffmpeg: str, tmp_path: Path, transcode: Any
+):
+    whole = make(ffmpeg, tmp_path, Odd("whole.ts", encoding=(*H264, "-g", "15", *AAC)))
+    data = whole.read_bytes()
+    middle = tmp_path / "middle.ts"
+    middle.write_bytes(data[len(data) // 3 // 188 * 188 :])
+    made = transcode(middle)
+    assert complaints(ffmpeg, made.mp4) == ""
+    assert made.published.renditions[0].size_bytes > 0.5
