@@ -1,17 +1,35 @@
 """What a stack exports and publishes, as its consumers read it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from vodstack_contracts import outputs as contract
+from vodstack_platform.embedded.engine import run_program
+from vodstack_platform.embedded.errors import EngineError
 
+# What has been promised. Adding is free; whoever drops or renames one raises the layer's version instead.
+PROMISED = {
+    "foundation/v1": "region vpcId privateSubnetIds publicSubnetIds keyArn bucketName bucketArn videosTableName "
+    "videosTableArn workTableName workTableArn arrivalsQueueUrl arrivalsQueueArn arrivalsDlqUrl arrivalsDlqArn "
+    "arrivalsVisibilitySeconds chunksQueueUrl chunksQueueArn chunksDlqUrl chunksDlqArn apiRepositoryUrl "
+    "workerRepositoryUrl deployRoleArn previewRoleArn",
+    "cluster/v1": "clusterName kubeconfig storageClass",
+    "monitoring/v1": "monitoringNamespace prometheusUrl grafanaUrl grafanaSecret",
+    "services/v1": "namespace apiUrl apiRoleArn workerRoleArn",
+}
 DOCUMENT_LIMIT_BYTES = 4096  # of a standard SSM parameter, the free kind
 
 
 def test_a_stack_exports_the_outputs_of_all_its_layers_and_nothing_else(dev):
     promised = {name for layer in contract.LAYERS for name in contract.names(layer)}
     assert dev.outputs.keys() == promised
+
+
+@pytest.mark.parametrize("layer", contract.LAYERS)
+def test_no_promised_output_is_gone_while_the_version_stays(layer):
+    assert set(PROMISED[contract.contract_of(layer)].split()) <= set(contract.names(layer))
 
 
 def test_no_two_layers_share_the_name_of_an_output():
@@ -47,3 +65,26 @@ def test_another_stack_reads_its_layers_by_reference(run):
     worker = deployed.one("kubernetes:apps/v1:Deployment", "worker").inputs["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "VODSTACK_VISIBILITY_TIMEOUT_SECONDS", "value": "90"} in worker["env"]
     assert json.loads(deployed.one("pulumi:providers:kubernetes").inputs["kubeconfig"]) == {"kind": "Config"}
+
+
+def test_another_teams_program_reads_the_foundation(dev):
+    consumer = run_program(
+        "dev",
+        project=Path(__file__).parent / "consumer",
+        endpoint=None,
+        references={"organization/vodstack/dev": dev.outputs},
+    )
+    policy = json.loads(consumer.one("aws:iam/policy:Policy").inputs["policy"])
+    assert policy["Statement"][0]["Resource"] == f"{dev.outputs['bucketArn']}/renditions/*"
+    assert consumer.outputs["policyArn"] == consumer.one("aws:iam/policy:Policy").outputs["arn"]
+
+
+def test_a_stack_that_lacks_an_output_is_told_which(dev):
+    outputs = {name: value for name, value in dev.outputs.items() if name != "bucketArn"}
+    with pytest.raises(EngineError, match="bucketArn"):
+        run_program(
+            "dev",
+            project=Path(__file__).parent / "consumer",
+            endpoint=None,
+            references={"organization/vodstack/dev": outputs},
+        )

@@ -43,7 +43,8 @@ class VideoBucket(pulumi.ComponentResource):
             name,
             bucket_prefix=name_prefix(args.settings, args.stack),
             force_destroy=args.settings.force_destroy,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            # A bucket keeps its name, whatever its stack or its config is called later.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["bucketPrefix"]),
         )
         self.bucket_name = self._bucket.bucket
         self.bucket_arn = self._bucket.arn
