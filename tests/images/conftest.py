@@ -113,6 +113,8 @@ def base_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     system = tmp_path_factory.mktemp("base") / "debian"
     packages = "--include=ca-certificates,python3,python3-venv"
     subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", system], capture_output=True, check=True)
+    for archive in (system / "var" / "cache" / "apt" / "archives").glob("*.deb"):
+        archive.unlink()
     container = buildah("from", "scratch")
     buildah("add", "--quiet", container, str(system), "/")
     buildah("commit", "--quiet", "--rm", container, BASE)
@@ -131,11 +133,12 @@ def built_images(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> I
     )
     assert done.returncode == 0, done.stderr[-3000:]
     bundles = tmp_path_factory.mktemp("bundles")
+    names = {repository: f"localhost/vodstack/{repository}:{TAG}" for repository in ("api", "video-processor")}
     found, containers = {}, []
-    for repository in ("api", "video-processor"):
-        name = f"localhost/vodstack/{repository}:{TAG}"
+    for repository, name in names.items():
         config = json.loads(buildah("inspect", "--type", "image", name))["OCIv1"]["config"]
         containers.append(buildah("from", "--pull-never", name))
         found[repository] = Image(repository, Path(buildah("mount", containers[-1])), config, bundles)
     yield found
     buildah("rm", *containers)
+    buildah("rmi", *names.values())
