@@ -51,7 +51,7 @@ def lease(token: str, *, ends: float = 100.0) -> Lease:
 
 def test_an_id_is_given_out_once(table):
     video_id = table.add()
-    again = VideoRecord(video_id=video_id, status=Status.UPLOADING, upload_date="", updated_at="")
+    again = VideoRecord(video_id=video_id, status=Status.UPLOADING, upload_date=timestamp(), updated_at="")
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         table.client.put_item(TableName=table.name, **create(again))
 

@@ -10,6 +10,7 @@ from vodstack_contracts.jobs import decode_arrivals
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import new_video_id
 from vodstack_platform.embedded.deployed import Standing
+from vodstack_platform.embedded.emulator import running_emulator
 from vodstack_platform.embedded.engine import run_program
 from vodstack_platform.embedded.errors import ConfigError, EngineError, ManifestError, ProgramError, UnknownTypeError
 from vodstack_platform.embedded.wire import UNKNOWN
@@ -57,11 +58,11 @@ def test_what_was_asked_of_the_engine_is_kept(write_project):
     assert queue.parent.endswith("pulumi:pulumi:Stack::sample-test")
 
 
-def test_two_runs_name_things_alike_and_another_seed_does_not(write_project):
+def test_two_runs_name_things_alike_and_a_stack_of_another_name_does_not(write_project):
     project = write_project(QUEUES)
     first, second = (run_program("test", project=project, endpoint=None).outputs["url"] for _ in range(2))
     assert first == second
-    assert run_program("test", project=project, endpoint=None, seed="other").outputs["url"] != first
+    assert run_program("test", project=project, endpoint=None, name="other").outputs["url"] != first
 
 
 def test_a_preview_leaves_unknown_what_a_provider_has_yet_to_compute(write_project, emulator):
@@ -196,6 +197,27 @@ def test_an_original_in_the_real_bucket_becomes_a_message_in_the_real_queue(depl
         assert received, "no event of the original"
         arrived = [arrival.video_id for message in received for arrival in decode_arrivals(message["Body"])]
     assert arrived == [video_id]
+
+
+def test_secrets_are_kept_out_of_the_rendered_tree(write_project, tmp_path):
+    program = """
+import pulumi_kubernetes as k8s
+k8s.core.v1.Secret("door", metadata={"name": "door"}, string_data={"code": "1234"})
+k8s.core.v1.ConfigMap("sign", metadata={"name": "sign"}, data={"text": "open"})
+"""
+    result = run_program("test", project=write_project(program), endpoint=None)
+    assert [manifest.kind for manifest in result.manifests] == ["ConfigMap", "Secret"]
+    written = result.render(tmp_path / "tree")
+    assert [path.name for path in written] == ["configmap-sign.yaml"]
+
+
+def test_the_whole_dev_stack_runs_and_its_network_lives():
+    with running_emulator() as emulator:
+        result = run_program("dev", project=REPOSITORY, endpoint=emulator.endpoint_url)
+        vpc = {"Name": "vpc-id", "Values": [result.one("aws:ec2/vpc:Vpc").id]}
+        subnets = emulator.client("ec2").describe_subnets(Filters=[vpc])["Subnets"]
+    assert len(subnets) == 4
+    assert result.one("eks:index:Cluster").standing is Standing.RECORDED
 
 
 def test_manifests_are_written_one_a_file_and_stale_ones_go(tmp_path: Path):

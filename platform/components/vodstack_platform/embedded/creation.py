@@ -14,7 +14,7 @@ Outputs = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """`provider_inputs` are those of the provider that the resource names, `seed` what autonamed suffixes grow from."""
+    """`provider_inputs` are those of the provider that the resource names."""
 
     type: str
     name: str
@@ -22,7 +22,6 @@ class Creation:
     inputs: Mapping[str, Any] = field(repr=False)
     provider_inputs: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     region: str
-    seed: str
     endpoint: str | None = None
     find: Callable[[str], Mapping[str, Any]] = field(repr=False)
     """The outputs of the resource that has this URN or id; empty if none has."""
@@ -30,7 +29,7 @@ class Creation:
     @property
     def suffix(self) -> str:
         """What Pulumi's autonaming appends; the same in every run of the same stack."""
-        return hashlib.sha256(f"{self.seed} {self.urn}".encode()).hexdigest()[:7]
+        return hashlib.sha256(self.urn.encode()).hexdigest()[:7]
 
     def physical_name(self, key: str = "name") -> str:
         """The name a program gave, or one made of its prefix or the resource's name."""
@@ -42,7 +41,7 @@ class Creation:
 
     def identifier(self, prefix: str) -> str:
         """An id as EC2 gives them: `vpc-0a1b...`."""
-        return f"{prefix}-{hashlib.sha256(f'{self.seed} {self.urn}'.encode()).hexdigest()[:17]}"
+        return f"{prefix}-{hashlib.sha256(self.urn.encode()).hexdigest()[:17]}"
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         return f"arn:aws:{service}:{self.region if regional else ''}:{ACCOUNT_ID}:{resource}"

@@ -76,8 +76,11 @@ class Deployed:
         return sorted(self._manifests(), key=lambda manifest: manifest.path)
 
     def render(self, directory: Path) -> list[Path]:
-        """Write every Kubernetes object below `directory`, one file each, and remove what an earlier run left."""
-        return write_manifests(self.manifests, directory)
+        """Write every Kubernetes object below `directory`, one file each, and remove what an earlier run left.
+
+        All but Secrets: the tree is meant for a repository, and that is no place for them.
+        """
+        return write_manifests((manifest for manifest in self.manifests if manifest.kind != "Secret"), directory)
 
     def summary(self) -> str:
         counts = Counter(resource.standing for resource in self.resources)

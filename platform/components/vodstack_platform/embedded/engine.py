@@ -50,22 +50,20 @@ def run_program(
     endpoint: str | None,
     config_overrides: Mapping[str, object] | None = None,
     preview: bool = False,
-    seed: str = "",
+    name: str | None = None,
     references: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Deployed:
     """Run the program for `stack`, whose files lie in `project`.
 
     With an `endpoint`, the types that come to life are made there; without one all are recorded, as AWS would answer.
-    `seed` gives autonamed resources other names, for several runs against one emulator. `references` holds the outputs
-    of the stacks that the program refers to. Raises EngineError.
+    `name` is the stack's name where it is not that of its file, so that several runs get along in one emulator.
+    `references` holds the outputs of the stacks that the program refers to. Raises EngineError.
     """
     config = read_stack_config(project, stack, config_overrides or {})
     region = config.values.get("aws:region", _DEFAULT_REGION)
-    monitor = Monitor(
-        region=region, seed=seed, endpoint=endpoint, preview=preview, makers=LIVE, references=references or {}
-    )
+    monitor = Monitor(region=region, endpoint=endpoint, preview=preview, makers=LIVE, references=references or {})
     run = _Run(
-        stack=stack,
+        stack=name or stack,
         config=config,
         monitor=monitor,
         preview=preview,

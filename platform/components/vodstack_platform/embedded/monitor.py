@@ -42,7 +42,6 @@ class Monitor(mocks.MockMonitor):
         self,
         *,
         region: str,
-        seed: str,
         endpoint: str | None,
         preview: bool,
         makers: Makers,
@@ -51,7 +50,6 @@ class Monitor(mocks.MockMonitor):
         super().__init__(NoMocks())
         self.deployed: dict[str, Resource] = {}
         self._region = region
-        self._seed = seed
         self._endpoint = endpoint
         self._preview = preview
         self._makers = makers
@@ -139,7 +137,6 @@ class Monitor(mocks.MockMonitor):
             inputs=resource.inputs,
             provider_inputs=self._provider_inputs(resource.provider),
             region=self._region_of(resource.inputs, resource.provider),
-            seed=self._seed,
             endpoint=self._endpoint,
             find=self._find,
         )

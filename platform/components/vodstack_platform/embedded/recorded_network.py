@@ -1,4 +1,4 @@
-"""The network's types. moto has them, yet no service of ours asks it about them: they are recorded alone."""
+"""The network's types."""
 
 from collections.abc import Callable
 from typing import Final
