@@ -31,8 +31,8 @@ or `pulumi destroy`, therefore fails and says which resource is protected. To re
 
 To split a stack, move the layer and keep what it holds: `pulumi state move --source dev --dest data <urn>`, with the
 URN of the layer (`pulumi stack --show-urns`), takes the layer and all below it. Then name the new stack in
-`vodstack:references.foundation`, take `foundation` out of `layers`, and read the previews of both stacks before the next
-`up`: roles and parameters carry the stack's name and are made anew, and nothing that holds data may be replaced.
+`vodstack:references.foundation`, take `foundation` out of `layers`, and read the previews of both stacks before the
+next `up`: roles and parameters carry the stack's name and are made anew, and nothing that holds data may be replaced.
 """
 _OUTPUTS = f"""{_NOTE}
 # Outputs
