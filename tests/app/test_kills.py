@@ -1,4 +1,4 @@
-"""SIGKILL at each write of an upload, before the write is made and after, before its answer is known."""
+"""SIGKILL at each write of an upload: when it is made, and its answer not yet known."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
         yield running
 
 
-@pytest.mark.parametrize("nth", range(1, WRITES + 1))
-@pytest.mark.parametrize("moment", ["before", "after"])
+# What stands after one write is what stands before the next.
+@pytest.mark.parametrize(("moment", "nth"), [("before", 1), *(("after", nth) for nth in range(1, WRITES + 1))])
 def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
-    start_process: Callable[..., ApiProcess], proxy: AwsProxy, nth: int, moment: str
+    start_process: Callable[..., ApiProcess], proxy: AwsProxy, moment: str, nth: int
 ):
     api = start_process(AWS_ENDPOINT_URL=proxy.url)
 
