@@ -81,7 +81,9 @@ class Videos:
     def wait_until(self, video_id: str, *statuses: Status) -> VideoRecord:
         def reached() -> VideoRecord | None:
             record = self.record(video_id)
-            return record if record.status in statuses else None
+            # moto changes one attribute after the other, so a reader may see an update half done; DynamoDB does not.
+            halfway = record.status in {Status.READY, Status.FAILED} and record.lease is not None
+            return record if record.status in statuses and not halfway else None
 
         return wait_for(reached, f"{video_id} to become {', '.join(statuses)}: {self.record(video_id)}")
 

@@ -165,6 +165,22 @@ def test_the_work_stops_when_the_video_is_deleted(videos: Any, workers: Any, lon
     assert videos.keys(rendition_prefix(video_id)) == set()
 
 
+def test_what_was_published_of_a_deleted_video_is_withdrawn(
+    videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
+):
+    video_id = ""
+
+    def delete() -> None:
+        videos.change(moves.move(video_id, Status.DELETED))
+
+    proxy.intercept(is_put_of("master.m3u8"), nth=1, after=delete)
+    video_id = videos.upload(tiny_clip)
+    workers.start(AWS_ENDPOINT_URL=proxy.url)
+    videos.wait_until(video_id, Status.DELETED)
+    videos.wait_for(videos.queue_is_empty, "the message to be dropped")
+    assert videos.keys(rendition_prefix(video_id)) == set()
+
+
 def test_the_work_stops_before_somebody_else_may_begin_when_heartbeats_fail(
     videos: Any, workers: Any, proxy: AwsProxy, long_clip: Path
 ):

@@ -104,7 +104,10 @@ def published_folder(folder: Path) -> dict[str, bytes]:
 def test_files_are_published_whole_with_their_types_and_playlists_last(foundation: Any, tmp_path: Path):
     files, video_id = published_folder(tmp_path), new_video_id()
     with AwsProxy(foundation.endpoint_url) as proxy:
-        with_s3(proxy.url, lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, lambda _: None))
+        with_s3(
+            proxy.url,
+            lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, keys=[], on_progress=lambda _: None),
+        )
         order = [seen.path.split("?")[0].rpartition(".")[2] for seen in proxy.seen]
     assert order[-2:] == ["m3u8", "m3u8"]
     assert "m3u8" not in order[:-2]
@@ -129,7 +132,10 @@ def test_a_part_that_cannot_be_sent_leaves_no_upload_behind(foundation: Any, tmp
     with AwsProxy(foundation.endpoint_url) as proxy:
         proxy.intercept(is_operation("UploadPart"), status=400)
         with pytest.raises(RetryError) as failed:
-            with_s3(proxy.url, lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, lambda _: None))
+            with_s3(
+                proxy.url,
+                lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, keys=[], on_progress=lambda _: None),
+            )
     assert not failed.value.counted
     s3 = foundation.client("s3")
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=foundation.bucket)

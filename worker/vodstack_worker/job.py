@@ -90,9 +90,9 @@ class Job:
                 tasks["lease"].result()
             return await self._hand_back()
         except ConditionFalseError as lost:
-            return self._lost(LeaseLostError(str(lost), lost.record, known=True))
+            return await self._lost(LeaseLostError(str(lost), lost.record, known=True), pipeline, work)
         except LeaseLostError as lost:
-            return self._lost(lost)
+            return await self._lost(lost, pipeline, work)
 
     async def _conclude(self, task: asyncio.Task[Outcome], work: Work) -> Verdict:
         try:
@@ -146,11 +146,16 @@ class Job:
             return Verdict(done=False, outcome="returned")
         return Verdict(done=False, outcome="returned", hide_seconds=0.0)
 
-    def _lost(self, lost: LeaseLostError) -> Verdict:
+    async def _lost(self, lost: LeaseLostError, pipeline: Pipeline, work: Work) -> Verdict:
         """A video that has come to its end, or is gone, needs its message no more; a taken one has another's."""
         self._metrics.heartbeats_lost.inc()
         over = lost.known and (lost.record is None or lost.record.status is not Status.PROCESSING)
         self._log.warning("lease lost", reason=str(lost), over=over)
+        if lost.known and (lost.record is None or lost.record.status is Status.DELETED):
+            try:
+                await pipeline.withdraw(work)
+            except AWS_ERRORS as error:
+                self._log.warning("could not withdraw what was published", error=repr(error)[:300])
         return Verdict(done=over, outcome="dropped")
 
 

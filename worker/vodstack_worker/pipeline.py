@@ -11,7 +11,7 @@ from vodstack_contracts.videos import SourceFacts, Stage
 from vodstack_worker.media_process import Limits
 from vodstack_worker.originals import fetch_original
 from vodstack_worker.probe import SOURCE, probe
-from vodstack_worker.publish import Published, measure_output, publish
+from vodstack_worker.publish import Published, measure_output, publish, withdraw
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.transcode import assemble, encode, plan_encode
@@ -77,5 +77,9 @@ class Pipeline:
                 await assemble(folder, plan, self._limits)
                 published = await asyncio.to_thread(measure_output, folder, plan, arrival.video_id)
             with work.in_stage(Stage.PUBLISH):
-                await publish(self._s3, bucket, folder, arrival.video_id, work.advance)
+                await publish(self._s3, bucket, folder, arrival.video_id, keys=work.keys, on_progress=work.advance)
         return Outcome(source=found.facts, published=published)
+
+    async def withdraw(self, work: Work) -> None:
+        """Take back what was published, for a video that was deleted meanwhile."""
+        await withdraw(self._s3, self._settings.bucket, work.keys)

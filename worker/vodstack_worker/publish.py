@@ -16,11 +16,12 @@ from vodstack_worker.transcode import AUDIO, OUTPUT, PLAYLIST, Plan
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
 _UPLOADS_IN_FLIGHT = 4
 _PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
+_KEYS_PER_DELETE = 1000
 _SHORTFALL = 0.02
 _SHORTFALL_SECONDS = 1.0
 _FOREVER = "max-age=31536000, immutable"
@@ -90,9 +91,12 @@ def _require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
 
 
 async def publish(
-    s3: "S3Client", bucket: str, folder: Path, video_id: str, on_progress: Callable[[float], None]
+    s3: "S3Client", bucket: str, folder: Path, video_id: str, *, keys: list[str], on_progress: Callable[[float], None]
 ) -> None:
-    """Upload everything; playlists last, so that whoever reads one finds what it names."""
+    """Upload everything; playlists last, so that whoever reads one finds what it names.
+
+    Each key is added to `keys` before its object may be there.
+    """
     files = sorted(path for path in (folder / OUTPUT).rglob("*") if path.is_file())
     media = [path for path in files if path.suffix != ".m3u8"]
     multivariant_path = folder / OUTPUT / MULTIVARIANT_PLAYLIST
@@ -106,6 +110,7 @@ async def publish(
         nonlocal sent
         async with slots:
             key = rendition_key(video_id, path.relative_to(folder / OUTPUT).as_posix())
+            keys.append(key)
             async for size in _upload(s3, bucket, key, path, sizes[path]):
                 sent += size
                 on_progress(sent / total)
@@ -117,6 +122,13 @@ async def publish(
                     group.create_task(upload(path))
     except* AWS_ERRORS as errors:
         raise RetryError(f"publishing failed: {errors.exceptions[0]!r}", counted=False) from errors
+
+
+async def withdraw(s3: "S3Client", bucket: str, keys: list[str]) -> None:
+    """Delete what was published of a video that nobody wants any more."""
+    for start in range(0, len(keys), _KEYS_PER_DELETE):
+        named: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys[start : start + _KEYS_PER_DELETE]]
+        await s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
 
 
 async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:

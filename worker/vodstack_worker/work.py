@@ -13,13 +13,14 @@ _ENDS = dict(zip(_BEGINS, [*list(_BEGINS.values())[1:], 1.0], strict=True))
 
 
 class Work:
-    """Stage and progress of one job; both only go forward."""
+    """Stage and progress of one job, both of which only go forward, and the keys that it published."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self.stage: Stage | None = None
         self.progress = 0.0
         self.stage_seconds: dict[str, float] = {}
+        self.keys: list[str] = []
 
     @contextmanager
     def in_stage(self, stage: Stage) -> Generator[None]:
