@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from vodstack_contracts.errors import MissingOutputError
-from vodstack_contracts.outputs import LAYERS, ServicesOutputs, contract_of, decode, exports, read
+from vodstack_contracts.outputs import LAYERS, ServicesOutputs, contract_of, decode, document, exports, names, read
 
 
 class Stack:
@@ -29,10 +29,19 @@ def test_the_document_in_ssm_reads_back():
     assert decode(ServicesOutputs[str], msgspec.json.encode(outputs)) == outputs
 
 
-@pytest.mark.parametrize("document", [b"{}", b'{"contract":"services/v1"}', b'{"contract":"services/v2"}'])
-def test_a_document_of_another_contract_is_refused_by_name(document):
+def test_the_document_names_its_contract_beside_the_exports():
+    outputs = read(ServicesOutputs[str], Stack(SERVICES))
+    assert document(outputs) == {"contract": "services/v1", **SERVICES}
+
+
+def test_names_are_those_of_the_exports():
+    assert set(names(ServicesOutputs)) == SERVICES.keys()
+
+
+@pytest.mark.parametrize("text", [b"{}", b'{"contract":"services/v1"}', b'{"contract":"services/v2"}'])
+def test_a_document_of_another_contract_is_refused_by_name(text):
     with pytest.raises(MissingOutputError, match="services/v1"):
-        decode(ServicesOutputs[str], document)
+        decode(ServicesOutputs[str], text)
 
 
 def test_each_layer_names_its_version():

@@ -107,7 +107,7 @@ def test_every_json_text_is_canonical(alternative):
 def test_every_core_manifest_is_valid_to_the_letter(alternative):
     for manifest in alternative.known.manifests:
         if manifest.content["apiVersion"].partition("/")[0] in ("v1", "apps", "policy", "storage.k8s.io", "batch"):
-            kubernetes_validate.validate(manifest.content, "1.34", strict=True)
+            kubernetes_validate.validate(manifest.content, "1.35", strict=True)
 
 
 def test_every_image_is_pinned(alternative):

@@ -32,11 +32,6 @@ def test_no_promised_output_is_gone_while_the_version_stays(layer):
     assert set(PROMISED[contract.contract_of(layer)].split()) <= set(contract.names(layer))
 
 
-def test_no_two_layers_share_the_name_of_an_output():
-    names = [name for layer in contract.LAYERS for name in contract.names(layer)]
-    assert len(names) == len(set(names))
-
-
 @pytest.mark.parametrize("layer", contract.LAYERS)
 def test_each_layers_document_in_ssm_decodes_into_what_the_stack_exports(dev, layer):
     name = f"/vodstack/dev/{contract.contract_of(layer)}"

@@ -74,7 +74,7 @@ class ClusterSettings(Section):
     """A cluster that vodstack did not make and uses for the services."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")] | None = None
     """Name of the cluster. Without it, `vodstack-` and the stack's name."""
-    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] = "1.34"
+    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] = "1.35"
     """Kubernetes version of control plane and nodes."""
     api_server: ApiServerSettings = ApiServerSettings()
     """Who reaches the API server."""
@@ -87,4 +87,4 @@ class ClusterSettings(Section):
     nodes: NodeSettings = NodeSettings()
     """The nodes."""
     addon_versions: Mapping[AddonName, str] = Field(default_factory=dict[AddonName, str])
-    """Versions of EKS add-ons to pin, by add-on. Without one, EKS picks its default for the Kubernetes version."""
+    """EKS add-ons' versions to pin. Others: EKS's default; for vpc-cni and kube-proxy the newest at each update."""
