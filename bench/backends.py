@@ -134,8 +134,11 @@ def _serve_versitygw(program: Path, folder: Path) -> Generator[str]:
         "ROOT_SECRET_KEY": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     }
     with (folder / "gateway.log").open("w") as log:
-        (folder / "data").mkdir()
-        command = [program, "--port", address, "--quiet", "posix", "--nometa", folder / "data"]
+        data, metadata = folder / "data", folder / "metadata"
+        data.mkdir()
+        metadata.mkdir()
+        # Beside the data, for not every file system keeps attributes.
+        command = [program, "--port", address, "--quiet", "posix", "--sidecar", metadata, data]
         process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=log, stderr=log)
     try:
         _wait_for_listener(address, process)

@@ -20,6 +20,7 @@ BOUNDARY = "b"
 PIECES = [
     b"--b\r\n", b"\r\n--b\r\n", b"\r\n--b--", b"\r\n--b--\r\n", b"--b", b"\r\n", b"\r", b"\n", b"-",
     b'Content-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n',
+    b'Content-Disposition: form-data; name="file"; filename="a\n.mp4"\r\n\r\n',
     b'Content-Disposition: form-data; name="title"\r\n\r\n',
     b'Content-Disposition: form-data; name="tags"\r\n\r\n',
     b"Content-Disposition: attachment\r\n\r\n", b"Content-Length: 3\r\n", b"bytes", b"\xff", b"",

@@ -105,6 +105,7 @@ class OriginalUpload:
                 return
         else:
             self.may_have_arrived = False
+            self._upload_id = ""
         raise UnavailableError("The storage did not complete the upload. Send it again.") from error
 
     async def _has_arrived(self) -> bool:
