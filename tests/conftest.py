@@ -1,6 +1,5 @@
 """What tests of several parts stand on: moto as AWS over HTTP, the resources of the foundation layer, ffmpeg."""
 
-import json
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,9 +10,12 @@ from typing import Any
 import boto3
 import imageio_ffmpeg
 import pytest
-from moto.server import ThreadedMotoServer
+
+from vodstack_platform.embedded.emulator import running_emulator
+from vodstack_platform.embedded.engine import run_program
 
 REGION = "us-east-1"
+REPOSITORY = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -52,52 +54,31 @@ class Foundation:
 
 @pytest.fixture(scope="session")
 def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_emulator() as emulator:
+        yield emulator.endpoint_url
 
 
 @pytest.fixture
 def foundation(aws_endpoint: str) -> Foundation:
-    """A bucket that tells a queue of its originals, and both tables; fresh for each test."""
+    """The foundation layer as the Pulumi program makes it, under names of its own for each test."""
     suffix = uuid.uuid4().hex[:8]
-    made = Foundation(
+    names = {
+        "tables": {"videos": f"videos-{suffix}", "work": f"work-{suffix}"},
+        "queues": {"arrivals": f"arrivals-{suffix}", "chunks": f"chunks-{suffix}"},
+        "registries": {"api": f"api-{suffix}", "worker": f"worker-{suffix}"},
+    }
+    overrides = {"vodstack:layers": ["foundation"], "vodstack:foundation": names}
+    deployed = run_program(
+        "local", project=REPOSITORY, endpoint=aws_endpoint, config_overrides=overrides, name=f"test-{suffix}"
+    ).outputs
+    return Foundation(
         endpoint_url=aws_endpoint,
-        bucket=f"videos-{suffix}",
-        videos_table=f"videos-{suffix}",
-        work_table=f"work-{suffix}",
-        queue_url=f"{aws_endpoint}/123456789012/arrivals-{suffix}",
-        dlq_url=f"{aws_endpoint}/123456789012/arrivals-dlq-{suffix}",
+        bucket=deployed["bucketName"],
+        videos_table=deployed["videosTableName"],
+        work_table=deployed["workTableName"],
+        queue_url=deployed["arrivalsQueueUrl"],
+        dlq_url=deployed["arrivalsDlqUrl"],
     )
-    sqs, s3, dynamodb = made.client("sqs"), made.client("s3"), made.client("dynamodb")
-    sqs.create_queue(QueueName=f"arrivals-dlq-{suffix}")
-    redrive = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:123456789012:arrivals-dlq-{suffix}", "maxReceiveCount": 20}
-    sqs.create_queue(QueueName=f"arrivals-{suffix}", Attributes={"RedrivePolicy": json.dumps(redrive)})
-    s3.create_bucket(Bucket=made.bucket)
-    s3.put_bucket_notification_configuration(
-        Bucket=made.bucket,
-        NotificationConfiguration={
-            "QueueConfigurations": [
-                {
-                    "QueueArn": f"arn:aws:sqs:{REGION}:123456789012:arrivals-{suffix}",
-                    "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "originals/"}]}},
-                }
-            ]
-        },
-    )
-    for name, keys in ((made.videos_table, ["video_id"]), (made.work_table, ["pk", "sk"])):
-        dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-        )
-    return made
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,7 @@ def _close_what_never_ran() -> None:
 
 def _execute(program: Path) -> None:
     """Run `__main__.py` as the Pulumi CLI does: its folder first on the path, its modules fresh."""
-    before = set(sys.modules)
+    before, program = set(sys.modules), program.resolve()
     try:
         with warnings.catch_warnings():
             # The SDKs warn of resources that nobody uses, merely because they are imported.
@@ -150,7 +150,7 @@ def _execute(program: Path) -> None:
 def _lies_in(module: object, folder: Path) -> bool:
     # Asked in the ordinary way, the SDKs' lazy modules would all load at once.
     path = cast("dict[str, object]", object.__getattribute__(module, "__dict__")).get("__file__")
-    return isinstance(path, str) and Path(path).resolve().is_relative_to(folder.resolve())
+    return isinstance(path, str) and Path(path).is_relative_to(folder)
 
 
 async def _exports() -> tuple[dict[str, Any], frozenset[str]]:
