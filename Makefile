@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render bootstrap images test check fix clean
+.PHONY: help setup demo up render bootstrap images test test-cluster bench prove check fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -42,6 +42,15 @@ images: setup ## Build the images of API and worker with docker, podman or build
 
 test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
 	$(RUN) pytest -n auto $(ARGS)
+
+test-cluster: setup ## Ask a real Kubernetes API server about every manifest (needs Go; builds the server once, in minutes)
+	VODSTACK_TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)
+
+prove: setup ## Run what is slow or random by nature: kills at every write, images built and started
+	$(RUN) pytest -m prove $(ARGS)
+
+bench: setup ## Measure (ONLY=memory: what uploads and videos cost in memory; docs/benchmarks.md)
+	PYTHONPATH=$(CURDIR)/bench $(RUN) python bench/$(or $(ONLY),memory).py
 
 check: setup ## Lint, types, import directions, lock file
 	$(UV) lock --check

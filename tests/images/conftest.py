@@ -23,19 +23,6 @@ START = 'mount -t cgroup2 none /sys/fs/cgroup && exec crun --cgroup-manager=disa
 CAPABILITY_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "prove: slow; run by `make prove`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "prove" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("prove"):
-                item.add_marker(
-                    pytest.mark.skip(reason="slow: `pytest -m prove tests/images` builds and starts images")
-                )
-
-
 def buildah(*arguments: str) -> str:
     done = subprocess.run(["buildah", *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

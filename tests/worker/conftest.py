@@ -36,10 +36,6 @@ DEADLINE_SECONDS = 60.0
 VISIBILITY_SECONDS = 4
 
 
-def pytest_configure(config: pytest.Config):
-    config.addinivalue_line("markers", "prove: slow by nature; run by `make prove`")
-
-
 def wait_for(condition: Callable[[], T | None], what: str) -> T:
     """Poll until `condition` gives something true."""
     end = time.monotonic() + DEADLINE_SECONDS
@@ -101,9 +97,9 @@ class Videos:
 
     wait_for = staticmethod(wait_for)
 
-    def send_again(self, video_id: str) -> None:
+    def send_again(self, video_id: str, delay: int = 0) -> None:
         body = encode_arrival(video_id, self.foundation.bucket)
-        self.sqs.send_message(QueueUrl=self.foundation.queue_url, MessageBody=body)
+        self.sqs.send_message(QueueUrl=self.foundation.queue_url, MessageBody=body, DelaySeconds=delay)
 
     def redrive_after(self, receives: int) -> None:
         """Let the queue give up on a message sooner than in earnest."""

@@ -30,7 +30,12 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
     record = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:UpdateItem")
     return [
         Statement(sid="Originals", actions=["s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]),
-        Statement(sid="Renditions", actions=list(_UPLOAD), resources=[_objects(foundation, RENDITIONS_PREFIX)]),
+        Statement(
+            # What was published of a video that was deleted meanwhile is withdrawn.
+            sid="Renditions",
+            actions=[*_UPLOAD, "s3:DeleteObject"],
+            resources=[_objects(foundation, RENDITIONS_PREFIX)],
+        ),
         Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
         Statement(
             sid="Jobs",
