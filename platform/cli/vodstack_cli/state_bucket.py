@@ -114,8 +114,10 @@ def _create(s3: "S3Client", name: str, region: str) -> None:
 def _settings(s3: "S3Client", name: str, place: Place, key_arn: str) -> list[_Setting]:
     """In the order in which a bucket should get them: closed first, then filled in."""
     of: Any = {"Bucket": name, "ExpectedBucketOwner": place.account}
-    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
-    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
+    return [*_closed(s3, of, f"arn:{place.partition}:s3:::{name}"), *_kept(s3, of, key_arn)]
+
+
+def _closed(s3: "S3Client", of: Any, arn: str) -> list[_Setting]:
     return [
         _Setting(
             "public access is blocked",
@@ -132,9 +134,16 @@ def _settings(s3: "S3Client", name: str, place: Place, key_arn: str) -> list[_Se
         _Setting(
             "only TLS is let in",
             lambda: json.loads(s3.get_bucket_policy(**of)["Policy"]),
-            lambda current: _with_tls_only(current, f"arn:{place.partition}:s3:::{name}"),
+            lambda current: _with_tls_only(current, arn),
             lambda value: s3.put_bucket_policy(Policy=json.dumps(value), **of),
         ),
+    ]
+
+
+def _kept(s3: "S3Client", of: Any, key_arn: str) -> list[_Setting]:
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
+    return [
         _Setting(
             "versions are kept",
             lambda: s3.get_bucket_versioning(**of).get("Status"),
