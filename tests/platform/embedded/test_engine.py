@@ -44,6 +44,21 @@ def test_outputs_are_plain_and_secrets_are_known_for_what_they_are(write_project
     assert "hush" not in repr(result)
 
 
+def test_what_is_made_of_a_secret_stays_one(write_project):
+    program = """
+import pulumi, pulumi_aws as aws, pulumi_random as random
+password = random.RandomPassword("door", length=12)
+parameter = aws.ssm.Parameter("door", type="SecureString", value=password.result)
+pulumi.export("result", password.result)
+pulumi.export("value", parameter.value)
+pulumi.export("name", parameter.name)
+"""
+    result = run_program("test", project=write_project(program), endpoint=None)
+    assert result.secret_outputs == {"result", "value"}
+    assert result.outputs["value"] == result.outputs["result"]
+    assert result.one("aws:ssm/parameter:Parameter").secret_inputs == {"value"}
+
+
 def test_without_an_emulator_everything_is_recorded_as_aws_would_answer(write_project):
     result = run_program("test", project=write_project(QUEUES), endpoint=None)
     assert result.outputs["url"].startswith("https://sqs.us-east-1.amazonaws.com/123456789012/jobs-")

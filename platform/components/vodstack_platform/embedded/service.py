@@ -16,7 +16,7 @@ LineCallback = Callable[[str, str], None]
 
 _TAIL_LINES: Final = 60
 _LINE_BYTES: Final = 16 * 1024
-_STARTS_BEFORE_GIVING_UP: Final = 3
+_DEATHS_BEFORE_GIVING_UP: Final = 3
 _FIRST_BACK_OFF_SECONDS: Final = 0.5
 _LONGEST_BACK_OFF_SECONDS: Final = 30.0
 _STEADY_SECONDS: Final = 60.0
@@ -25,7 +25,7 @@ _STEADY_SECONDS: Final = 60.0
 class Service:
     """Keeps one process running. `tail` holds its last lines, `trouble` why it last failed.
 
-    `given_up` says that waiting for it to become ready is in vain; it is started again all the same.
+    `given_up` says that it died several times within minutes, and waiting is in vain; it is started again all the same.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Service:
 
     async def run(self) -> None:
         """Start it, and again whenever it ends, until `stop`."""
-        back_off = _FIRST_BACK_OFF_SECONDS
+        back_off, deaths = _FIRST_BACK_OFF_SECONDS, 0
         while not self._stopping.is_set():
             started = asyncio.get_running_loop().time()
             async with self._process() as process:
@@ -67,9 +67,10 @@ class Service:
             if self._stopping.is_set():
                 return
             if asyncio.get_running_loop().time() - started > _STEADY_SECONDS:
-                back_off = _FIRST_BACK_OFF_SECONDS
+                back_off, deaths = _FIRST_BACK_OFF_SECONDS, 0
             self.restarts += 1
-            if self.restarts >= _STARTS_BEFORE_GIVING_UP:
+            deaths += 1
+            if deaths >= _DEATHS_BEFORE_GIVING_UP:
                 self.given_up.set()
             self._say(f"{self.trouble}; starting again in {back_off:g} s")
             await self._pause(back_off)
