@@ -37,45 +37,17 @@ class Surroundings:
 
 
 def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> ClusterTarget:
-    name = cluster_name(settings)
     layer = Layer(LayerName.CLUSTER, [around.provider])
     opts = pulumi.ResourceOptions(parent=layer)
-    private_subnet_ids, public_subnet_ids = _ids(data.private_subnet_ids), _ids(data.public_subnet_ids)
-    control_plane = KubernetesCluster(
-        "cluster",
-        KubernetesClusterArgs(
-            cluster_name=name,
-            settings=settings,
-            vpc_id=data.vpc_id,
-            private_subnet_ids=private_subnet_ids,
-            public_subnet_ids=public_subnet_ids,
-            key_arn=data.key_arn,
-            profile=around.profile,
-            delivery=_delivery(data) if around.is_delivered else None,
-        ),
-        opts,
-    )
-    nodes = NodeGroup(
-        "nodes",
-        NodeGroupArgs(
-            cluster=control_plane.cluster,
-            version=settings.version,
-            settings=settings.nodes,
-            subnet_ids=private_subnet_ids,
-            name_tag=f"{name}-node",
-            tags=around.tags,
-        ),
-        opts,
-    )
-    addons = ClusterAddons(
-        "addons",
-        ClusterAddonsArgs(cluster_name=control_plane.cluster_name, versions=settings.addon_versions, after=nodes.group),
-        opts,
+    control_plane = KubernetesCluster("cluster", _control_plane(settings, data, around), opts)
+    nodes = NodeGroup("nodes", _nodes(settings, data, around, control_plane), opts)
+    addons = ClusterAddonsArgs(
+        cluster_name=control_plane.cluster_name, versions=settings.addon_versions, after=nodes.group
     )
     # Whoever uses this provider waits for nodes and add-ons, and is gone before they go.
-    kubeconfig = pulumi.Output.all(control_plane.cluster.kubeconfig_json, nodes.ready, addons.ready).apply(
-        lambda known: str(known[0])
-    )
+    kubeconfig = pulumi.Output.all(
+        control_plane.cluster.kubeconfig_json, nodes.ready, ClusterAddons("addons", addons, opts).ready
+    ).apply(lambda known: str(known[0]))
     provider = kubernetes_provider(kubeconfig=kubeconfig)
     storage = DefaultStorage("gp3", pulumi.ResourceOptions(parent=layer, providers=[provider]))
     layer.publish(
@@ -86,6 +58,32 @@ def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> 
         )
     )
     return ClusterTarget(name=control_plane.cluster_name, storage_class=storage.class_name, provider=provider)
+
+
+def _control_plane(settings: ClusterSettings, data: Foundation, around: Surroundings) -> KubernetesClusterArgs:
+    return KubernetesClusterArgs(
+        cluster_name=cluster_name(settings),
+        settings=settings,
+        vpc_id=data.vpc_id,
+        private_subnet_ids=_ids(data.private_subnet_ids),
+        public_subnet_ids=_ids(data.public_subnet_ids),
+        key_arn=data.key_arn,
+        profile=around.profile,
+        delivery=_delivery(data) if around.is_delivered else None,
+    )
+
+
+def _nodes(
+    settings: ClusterSettings, data: Foundation, around: Surroundings, control_plane: KubernetesCluster
+) -> NodeGroupArgs:
+    return NodeGroupArgs(
+        cluster=control_plane.cluster,
+        version=settings.version,
+        settings=settings.nodes,
+        subnet_ids=_ids(data.private_subnet_ids),
+        name_tag=f"{cluster_name(settings)}-node",
+        tags=around.tags,
+    )
 
 
 def cluster_name(settings: ClusterSettings) -> str:

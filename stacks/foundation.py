@@ -18,16 +18,14 @@ from vodstack_platform.policy import role_path
 from vodstack_platform.record_table import Index, RecordTable, RecordTableArgs
 from vodstack_platform.video_bucket import VideoBucket, VideoBucketArgs, name_prefix
 
+Foundation = FoundationOutputs[pulumi.Output[str]]
 OWNER_INDEX = Index(name="by-owner", hash_key="owner", range_key="upload_date")
 
 
-def build(
-    settings: FoundationSettings, region: str, cluster_name: str, provider: aws.Provider
-) -> FoundationOutputs[pulumi.Output[str]]:
+def build(settings: FoundationSettings, region: str, cluster_name: str, provider: aws.Provider) -> Foundation:
     layer = Layer(LayerName.FOUNDATION, [provider])
     opts = pulumi.ResourceOptions(parent=layer)
     account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=layer)).account_id
-    territory = _territory(settings, region, cluster_name, account)
     key = _key(settings, account, opts)
     network = _network(settings.network, region, opts)
     bucket = _bucket(settings, key, opts)
@@ -35,7 +33,7 @@ def build(
     bucket.notify(arrivals.queue_arn, after=arrivals.accept_events(bucket.bucket_arn, account))
     videos, work = _tables(settings, key, opts)
     api, worker = _registries(settings, key, opts)
-    roles = _delivery(settings, territory, opts)
+    roles = _delivery(settings, _territory(settings, region, cluster_name, account), opts)
     outputs = FoundationOutputs(
         region=pulumi.Output.from_input(region),
         vpc_id=network.vpc_id,

@@ -42,12 +42,6 @@ class NodeGroup(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        attachments = [
-            aws.iam.RolePolicyAttachment(
-                f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=child
-            )
-            for policy in _MANAGED_POLICIES
-        ]
         template = _launch_template(name, args, child)
         settings = args.settings
         self.group = eks.ManagedNodeGroup(
@@ -67,10 +61,19 @@ class NodeGroup(pulumi.ComponentResource):
                 id=template.id, version=template.latest_version.apply(str)
             ),
             # Nodes that lose their role's policies before they are gone cannot leave in good order.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=_attachments(name, role, child)),
         )
         self.ready = self.group.urn
         self.register_outputs({})
+
+
+def _attachments(name: str, role: aws.iam.Role, opts: pulumi.ResourceOptions) -> list[aws.iam.RolePolicyAttachment]:
+    return [
+        aws.iam.RolePolicyAttachment(
+            f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=opts
+        )
+        for policy in _MANAGED_POLICIES
+    ]
 
 
 def _launch_template(name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions) -> aws.ec2.LaunchTemplate:

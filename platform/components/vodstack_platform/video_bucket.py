@@ -125,45 +125,10 @@ class VideoBucket(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        rule = aws.s3.BucketLifecycleConfigurationRuleArgs
-        rules = [
-            rule(
-                id="abort-stale-uploads",
-                status="Enabled",
-                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                    days_after_initiation=settings.abort_multipart_days
-                ),
-            )
-        ]
-        if settings.infrequent_access_days:
-            rules.append(
-                rule(
-                    id="age-originals",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=ORIGINALS_PREFIX),
-                    transitions=[
-                        aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(
-                            days=settings.infrequent_access_days, storage_class="STANDARD_IA"
-                        )
-                    ],
-                )
-            )
-        if settings.versioned:
-            rules.append(
-                rule(
-                    id="expire-noncurrent",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                        noncurrent_days=settings.noncurrent_days
-                    ),
-                )
-            )
         aws.s3.BucketLifecycleConfiguration(
             f"{self._name}-lifecycle",
             bucket=self.bucket_name,
-            rules=rules,
+            rules=_lifecycle_rules(settings),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
 
@@ -182,3 +147,42 @@ class VideoBucket(pulumi.ComponentResource):
             ],
             opts=self._child,
         )
+
+
+def _lifecycle_rules(settings: BucketSettings) -> list[aws.s3.BucketLifecycleConfigurationRuleArgs]:
+    rule = aws.s3.BucketLifecycleConfigurationRuleArgs
+    rules = [
+        rule(
+            id="abort-stale-uploads",
+            status="Enabled",
+            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+            abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                days_after_initiation=settings.abort_multipart_days
+            ),
+        )
+    ]
+    if settings.infrequent_access_days:
+        rules.append(
+            rule(
+                id="age-originals",
+                status="Enabled",
+                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=ORIGINALS_PREFIX),
+                transitions=[
+                    aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(
+                        days=settings.infrequent_access_days, storage_class="STANDARD_IA"
+                    )
+                ],
+            )
+        )
+    if settings.versioned:
+        rules.append(
+            rule(
+                id="expire-noncurrent",
+                status="Enabled",
+                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                    noncurrent_days=settings.noncurrent_days
+                ),
+            )
+        )
+    return rules
