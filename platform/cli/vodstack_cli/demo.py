@@ -57,7 +57,7 @@ async def _demo(console: Console, project: Path, source: Path | None, ports: Por
             error.log = error.log or tuple(laptop.log_tail())
             raise
     print_report(console, report)
-    console.print("[bold green]ready[/]: uploaded, transcoded, decoded from the bucket, and everything stopped again")
+    console.print("[bold green]ready[/]: uploaded, transcoded, decoded from the bucket; everything is stopped")
 
 
 def _process(console: Console, laptop: Laptop, original: Path, published: Path, clock: _Clock) -> Report:
