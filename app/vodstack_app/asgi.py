@@ -14,6 +14,7 @@ from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
 from vodstack_app.errors import exception_handlers
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
+from vodstack_app.identity import provide_identity
 from vodstack_app.metrics import Metrics
 from vodstack_app.observation import Observation
 from vodstack_app.playback.routes import play_video
@@ -49,7 +50,10 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
             get_openapi,
         ],
         lifespan=[lifespan],
-        dependencies={"services": Provide(provide_services, sync_to_thread=False)},
+        dependencies={
+            "services": Provide(provide_services, sync_to_thread=False),
+            "identity": Provide(provide_identity, sync_to_thread=False),
+        },
         exception_handlers=exception_handlers(),
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
         openapi_config=_describe_api(),

@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_307_TEMPORARY_REDIRECT
 
 from vodstack_app import errors
 from vodstack_app.documentation import problems
+from vodstack_app.identity import Identity
 from vodstack_app.playback.published import FILE_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos.ids import read_video_id
@@ -40,9 +41,14 @@ FilePath = Annotated[str, PathParameter(description="A file of the video, such a
         **problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
     },
 )
-async def play_video(video_id: VideoId, file_path: FilePath, services: NamedDependency[Services]) -> Response[Any]:
+async def play_video(
+    video_id: VideoId,
+    file_path: FilePath,
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
+) -> Response[Any]:
     """Any HLS player opens `playback.hls` and follows."""
-    record = await services.records.find(read_video_id(video_id))
+    record = await services.records.find(read_video_id(video_id), identity)
     path = file_path.lstrip("/")
     if record.status is not Status.READY:
         raise errors.NotFoundError(f"The video is {record.status}; it can be played once it is ready.")

@@ -37,7 +37,7 @@ class Intake:
         self._max_uploads = max_uploads
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def receive(self, chunks: AsyncIterator[bytes], form: UploadForm) -> str:
+    async def receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str) -> str:
         """The id of the video that the body held. Raises AppError; then nothing of the upload stays."""
         task = asyncio.current_task()
         if task is None or len(self._running) >= self._max_uploads:
@@ -46,7 +46,7 @@ class Intake:
         self._metrics.uploads_in_flight.inc()
         try:
             async with asyncio.timeout(UPLOAD_DEADLINE_SECONDS):
-                return await self._receive(chunks, form)
+                return await self._receive(chunks, form, owner)
         except TimeoutError as error:
             raise SlowClientError(f"An upload may take {UPLOAD_DEADLINE_SECONDS // 3600} hours.") from error
         finally:
@@ -58,8 +58,8 @@ class Intake:
         if self._running:
             await asyncio.wait(self._running, timeout=patience_seconds)
 
-    async def _receive(self, chunks: AsyncIterator[bytes], form: UploadForm) -> str:
-        upload = _Upload(self._records, self._open_original)
+    async def _receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str) -> str:
+        upload = _Upload(self._records, self._open_original, owner)
         try:
             async for chunk in chunks:
                 for data in form.feed(chunk):
@@ -75,10 +75,11 @@ class Intake:
 class _Upload:
     """One video's way in: nothing is written before its file's first byte is there."""
 
-    def __init__(self, records: Records, open_original: OpenOriginal) -> None:
+    def __init__(self, records: Records, open_original: OpenOriginal, owner: str) -> None:
         self.video_id = new_video_id()
         self._records = records
         self._open_original = open_original
+        self._owner = owner
         self._original: OriginalUpload | None = None
 
     async def write(self, data: bytes, form: UploadForm) -> None:
@@ -118,6 +119,7 @@ class _Upload:
             status=Status.UPLOADING,
             upload_date=now,
             updated_at=now,
+            owner=self._owner,
             file_name=form.file_name,
             content_type=form.content_type,
             expires_at=int(time.time()) + RECORD_LIFE_SECONDS,

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_app.aws import error_code, storage_errors
 from vodstack_app.errors import ConflictError, NotFoundError
+from vodstack_app.identity import Identity
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.videos import Status, VideoRecord
@@ -25,14 +26,14 @@ class Records:
         self._dynamodb = dynamodb
         self._table = table
 
-    async def find(self, video_id: str) -> VideoRecord:
-        """The record as it is now. Raises NotFoundError, for a deleted or lapsed one too."""
+    async def find(self, video_id: str, identity: Identity) -> VideoRecord:
+        """The record as it is now. Raises NotFoundError, for one that is deleted, lapsed or out of sight too."""
         with storage_errors():
             answer = await self._dynamodb.get_item(
                 TableName=self._table, Key={moves.KEY: to_attribute(video_id)}, ConsistentRead=True
             )
         record = from_item(answer["Item"], VideoRecord) if "Item" in answer else None
-        if record is None or record.status is Status.DELETED or _has_lapsed(record):
+        if record is None or not _is_there(record) or not identity.may_see(record.owner):
             raise NotFoundError(f"There is no video with the id {video_id}.")
         return record
 
@@ -77,5 +78,6 @@ class Records:
         return True
 
 
-def _has_lapsed(record: VideoRecord) -> bool:
-    return record.expires_at is not None and record.expires_at <= time.time()
+def _is_there(record: VideoRecord) -> bool:
+    has_lapsed = record.expires_at is not None and record.expires_at <= time.time()
+    return record.status is not Status.DELETED and not has_lapsed

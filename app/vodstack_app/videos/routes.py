@@ -7,6 +7,7 @@ from litestar.params import PathParameter
 
 from vodstack_app import errors
 from vodstack_app.documentation import problems
+from vodstack_app.identity import Identity
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos.body import read_body, read_boundary
@@ -41,7 +42,9 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.UnavailableError,
     ),
 )
-async def upload_video(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[UploadedView]:
+async def upload_video(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> Response[UploadedView]:
     """Answers 201 once the whole file is stored; processing follows by itself."""
     boundary = read_boundary(request.headers.get("content-type", ""))
     limit = services.settings.max_upload_bytes
@@ -49,7 +52,7 @@ async def upload_video(request: Request[Any, Any, Any], services: NamedDependenc
         raise errors.TooLargeError(f"A file may have {limit} bytes.", field="file")
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
-    video_id = await services.intake.receive(body, form)
+    video_id = await services.intake.receive(body, form, identity.owner)
     return Response(UploadedView(video_id), headers={"Location": f"{_base_url(request)}/videos/{video_id}"})
 
 
@@ -61,10 +64,13 @@ async def upload_video(request: Request[Any, Any, Any], services: NamedDependenc
     responses=problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
 )
 async def get_video(
-    request: Request[Any, Any, Any], video_id: VideoId, services: NamedDependency[Services]
+    request: Request[Any, Any, Any],
+    video_id: VideoId,
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
 ) -> VideoView:
     """The video's state, and its URLs once it is ready."""
-    record = await services.records.find(read_video_id(video_id))
+    record = await services.records.find(read_video_id(video_id), identity)
     mp4_url = None
     if record.status is Status.READY and record.playback:
         mp4_url = await services.published.sign(record.playback.mp4_key, MP4_URL_SECONDS)
