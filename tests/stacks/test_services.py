@@ -1,8 +1,40 @@
 """The layer of the API and the worker."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
+# Calls of the AWS clients, and the action that IAM judges each by.
+CALLS = {
+    "abort_multipart_upload": "s3:AbortMultipartUpload",
+    "change_message_visibility": "sqs:ChangeMessageVisibility",
+    "complete_multipart_upload": "s3:PutObject",
+    "copy_object": "s3:PutObject",
+    "create_multipart_upload": "s3:PutObject",
+    "delete_item": "dynamodb:DeleteItem",
+    "delete_message": "sqs:DeleteMessage",
+    "delete_object": "s3:DeleteObject",
+    "delete_objects": "s3:DeleteObject",
+    "describe_table": "dynamodb:DescribeTable",
+    "get_item": "dynamodb:GetItem",
+    "get_object": "s3:GetObject",
+    "get_queue_attributes": "sqs:GetQueueAttributes",
+    "head_bucket": "s3:ListBucket",
+    "head_object": "s3:GetObject",
+    "list_objects_v2": "s3:ListBucket",
+    "list_parts": "s3:ListMultipartUploadParts",
+    "put_item": "dynamodb:PutItem",
+    "put_object": "s3:PutObject",
+    "query": "dynamodb:Query",
+    "receive_message": "sqs:ReceiveMessage",
+    "scan": "dynamodb:Scan",
+    "send_message": "sqs:SendMessage",
+    "update_item": "dynamodb:UpdateItem",
+    "upload_part": "s3:PutObject",
+}
 
 
 def _container(deployed, name):
@@ -114,6 +146,22 @@ def test_the_api_touches_no_queue_and_the_worker_no_lists(dev):
     (renditions,) = (s["Resource"] for s in _statements(dev, "worker-policy") if "s3:DeleteObject" in s["Action"])
     assert renditions == [f"{dev.outputs['bucketArn']}/renditions/*"]
     assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"} <= worker
+
+
+@pytest.mark.parametrize(("name", "package"), [("api", "app/vodstack_app"), ("worker", "worker/vodstack_worker")])
+def test_a_service_may_do_every_call_that_its_code_makes(dev, name, package):
+    called = {CALLS[word] for path in (ROOT / package).rglob("*.py") for word in _words(path) if word in CALLS}
+    assert called
+    assert called <= _actions(dev, f"{name}-policy")
+
+
+def _words(path):
+    """Attributes and texts: a call may be made by its name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def test_each_service_writes_only_its_own_part_of_the_bucket(dev):
