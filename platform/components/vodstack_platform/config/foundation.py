@@ -157,7 +157,7 @@ class FoundationSettings(Section):
     key: KeySettings = KeySettings()
     """The key that encrypts all data at rest."""
     github: GithubSettings | None = None
-    """Delivery from GitHub. Without it, no roles are made for workflows."""
+    """Delivery from GitHub; unset: no roles. A cluster in another stack admits them by its `apiServer.admins`."""
     bucket: BucketSettings = BucketSettings()
     """The bucket of originals and renditions."""
     tables: TableSettings = TableSettings()
