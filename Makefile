@@ -46,8 +46,8 @@ test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program
 test-cluster: setup ## Ask a real Kubernetes API server about every manifest (needs Go; builds the server once, in minutes)
 	VODSTACK_TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)
 
-prove: setup ## Run what is slow or random by nature: kills at every write, images built and started
-	$(RUN) pytest -m prove $(ARGS)
+prove: setup ## Run what is slow or random by nature: kills, images (QUICK=1: random kills of workers, under 3 minutes)
+	$(if $(QUICK),VODSTACK_PROVE_QUICK=1) $(RUN) pytest -m prove $(if $(QUICK),-n 2 tests/worker/test_chaos.py) $(ARGS)
 
 bench: setup ## Measure (ONLY=memory: what uploads and videos cost in memory; docs/benchmarks.md)
 	PYTHONPATH=$(CURDIR)/bench $(RUN) python bench/$(or $(ONLY),memory).py

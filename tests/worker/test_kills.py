@@ -147,6 +147,23 @@ def test_a_worker_told_to_leave_returns_its_message_at_once(videos: Any, workers
     assert list(worker.scratch.iterdir()) == []
 
 
+def test_a_message_on_its_way_to_a_worker_told_to_leave_is_returned(
+    videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
+):
+    videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
+    video_id = videos.upload(tiny_clip)
+    worker = workers.start(AWS_ENDPOINT_URL=proxy.url, VODSTACK_VISIBILITY_TIMEOUT_SECONDS="600")
+
+    def tell_to_leave() -> None:
+        worker.process.send_signal(signal.SIGTERM)
+        videos.wait_for(lambda: worker.get("/readyz")[0] == 503, "the worker to take note")
+
+    proxy.intercept(is_operation("ReceiveMessage"), nth=1, after=tell_to_leave)
+    assert worker.process.wait(60) == 0, worker.log()
+    assert videos.waiting(videos.foundation.queue_url) == 1
+    assert videos.record(video_id).failures == 0
+
+
 def test_a_killed_worker_leaves_no_ffmpeg_behind(videos: Any, workers: Any, long_clip: Path):
     worker = workers.start()
     start_transcoding(videos, worker, long_clip)

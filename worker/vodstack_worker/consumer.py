@@ -59,7 +59,8 @@ class Consumer:
         while not stop.is_set():
             self._pulse.beat(name)
             try:
-                message = await until(stop, self._arrivals.receive())
+                # Not cut short by `stop`: a message on its way would be hidden from everybody until its timeout.
+                message = await self._arrivals.receive()
                 self._pulse.answered()
                 if message is not None:
                     await self._handle(message, stop, lambda: self._pulse.beat(name))

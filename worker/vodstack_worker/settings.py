@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         Variable.VISIBILITY_TIMEOUT, 120, description="seconds after which a dead worker's video is taken over"
     )
     poll_wait: Annotated[int, Ge(0), Le(20)] = _variable(
-        "VODSTACK_POLL_WAIT_SECONDS", 20, description="seconds that one poll of the queue waits for a message"
+        "VODSTACK_POLL_WAIT_SECONDS", 5, description="seconds that one poll waits, and that a worker may take to leave"
     )
     jobs: Annotated[int, Ge(1)] = _variable(
         Variable.JOBS, _jobs, description="videos processed at a time; one for every four cores unless set"
