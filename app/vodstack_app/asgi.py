@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Server
 
+from vodstack_app.allowed import options_handlers
 from vodstack_app.aws import open_clients
 from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
 from vodstack_app.errors import exception_handlers
@@ -21,10 +22,20 @@ from vodstack_app.playback.routes import play_video
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
-from vodstack_app.videos.routes import get_video, upload_video
+from vodstack_app.videos.routes import get_video, list_videos, upload_video
 
 # For uploads that the server has cancelled because they outlived its grace.
 UNDO_PATIENCE_SECONDS = 5.0
+ROUTES = (
+    upload_video,
+    list_videos,
+    get_video,
+    play_video,
+    check_liveness,
+    check_readiness,
+    get_metrics,
+    get_openapi,
+)
 
 
 def create_app(settings: Settings, readiness: Readiness) -> Observation:
@@ -40,15 +51,7 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
             await services.intake.settle(UNDO_PATIENCE_SECONDS)
 
     app = Litestar(
-        route_handlers=[
-            upload_video,
-            get_video,
-            play_video,
-            check_liveness,
-            check_readiness,
-            get_metrics,
-            get_openapi,
-        ],
+        route_handlers=[*options_handlers(ROUTES), *ROUTES],
         lifespan=[lifespan],
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),

@@ -1,7 +1,7 @@
 """The API's errors, and the one place where any error becomes a problem detail (RFC 9457).
 
 AppError
-  NotFoundError, InvalidIdError, ConflictError
+  BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, ConflictError
   UploadError: what is wrong with a client's upload
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 from msgspec import UNSET, Struct, UnsetType, structs
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -54,6 +54,14 @@ class AppError(Exception):
         self.faults = [FieldFault(field, detail)] if field else []
 
 
+class BadRequestError(AppError):
+    """A request whose parameters are not what they should be."""
+
+    name = "bad-request"
+    status = 400
+    title = "The request is not valid"
+
+
 class NotFoundError(AppError):
     """No such video, file or path."""
 
@@ -68,6 +76,14 @@ class InvalidIdError(AppError):
     name = "invalid-id"
     status = 400
     title = "The id is not a UUID"
+
+
+class InvalidCursorError(AppError):
+    """A cursor that no page has given."""
+
+    name = "invalid-cursor"
+    status = 400
+    title = "The cursor is not one of this list's"
 
 
 class ConflictError(AppError):
@@ -166,7 +182,7 @@ class ClientGoneError(AppError):
 
 # The router's own errors, and those that Litestar raises before a handler of ours runs.
 BY_STATUS: dict[int, tuple[str, str]] = {
-    400: ("bad-request", "The request is not valid"),
+    400: (BadRequestError.name, BadRequestError.title),
     404: (NotFoundError.name, NotFoundError.title),
     405: ("method-not-allowed", "The path does not take this method"),
     413: (TooLargeError.name, TooLargeError.title),
@@ -208,9 +224,18 @@ def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) ->
         return _answer_unexpected(request, error)
     phrase = HTTPStatus(error.status_code).phrase
     name, title = BY_STATUS.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
-    detail = error.detail or title
     headers = dict(error.headers or {})
-    return problem_response(request, error.status_code, name, title, detail, headers=headers)
+    if isinstance(error, ValidationException):
+        faults = _faults(error)
+        detail = " ".join(f"{fault.field}: {fault.detail}." for fault in faults) or title
+        return problem_response(request, error.status_code, name, title, detail, faults=faults, headers=headers)
+    return problem_response(request, error.status_code, name, title, error.detail or title, headers=headers)
+
+
+def _faults(error: ValidationException) -> list[FieldFault]:
+    """The fields that Litestar names, without the request's URL that it names as well."""
+    named = error.extra if isinstance(error.extra, list) else []
+    return [FieldFault(str(fault["key"]), str(fault["message"])) for fault in named if "key" in fault]
 
 
 def _answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -10,6 +10,7 @@ from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
 from vodstack_app.settings import Settings
 from vodstack_app.videos.intake import Intake
+from vodstack_app.videos.listing import Listing
 from vodstack_app.videos.original import OriginalUpload
 from vodstack_app.videos.records import Records
 
@@ -24,6 +25,7 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     records: Records
+    listing: Listing
     intake: Intake
     published: Published
 
@@ -36,6 +38,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         metrics=metrics,
         readiness=readiness,
         records=records,
+        listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(
             records,
             lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id),

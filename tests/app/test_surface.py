@@ -75,6 +75,12 @@ def test_a_refused_method_is_told_which_are_taken(api: Api):
     assert "POST" in api.client.delete("/videos").headers["allow"]
 
 
+@pytest.mark.parametrize(("path", "allowed"), [("/videos", "GET, OPTIONS, POST"), ("/livez", "GET, OPTIONS")])
+def test_options_names_every_method_of_a_path(api: Api, path: str, allowed: str):
+    answer = api.client.options(path)
+    assert (answer.status_code, answer.headers["allow"]) == (204, allowed)
+
+
 def test_a_sane_request_id_is_kept_and_another_replaced(api: Api):
     assert api.client.get("/livez", headers={"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
     made = api.client.get("/livez", headers={"X-Request-ID": "a b{}"}).headers["x-request-id"]

@@ -1,23 +1,42 @@
-from typing import Annotated, Any
+import time
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
+from msgspec import structs
 
 from vodstack_app import errors
+from vodstack_app.conditional import NOT_MODIFIED, entity_tag, is_current, not_modified, tagged, url_period
 from vodstack_app.documentation import problems
 from vodstack_app.identity import Identity
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
+from vodstack_app.videos import listing
 from vodstack_app.videos.body import read_body, read_boundary
 from vodstack_app.videos.documentation import UploadOperation
+from vodstack_app.videos.fields import TAG_LIMIT
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES, UploadForm
 from vodstack_app.videos.ids import read_video_id
-from vodstack_app.videos.views import UploadedView, VideoView, view_video
+from vodstack_app.videos.views import PageView, UploadedView, VideoView, summarise_video, view_video
 from vodstack_contracts.videos import Status
 
 VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
+Limit = Annotated[int, QueryParameter(ge=1, le=listing.LIMIT, description="How many videos a page may have.")]
+Place = Annotated[
+    str | None,
+    QueryParameter(
+        description="`nextCursor` of the page before, as it came.", schema_extra={"pattern": listing.CURSOR_PATTERN}
+    ),
+]
+StatusFilter = Annotated[
+    Literal["uploading", "queued", "processing", "ready", "failed"] | None,
+    QueryParameter(description="Only videos in this state."),
+]
+TagFilter = Annotated[
+    str | None, QueryParameter(min_length=1, max_length=TAG_LIMIT, description="Only videos with this very tag.")
+]
 LOCATION = ResponseHeader(name="Location", description="The video's own URL.", documentation_only=True)
 
 
@@ -57,24 +76,56 @@ async def upload_video(
 
 
 @get(
+    "/videos",
+    operation_id="listVideos",
+    summary="List your videos",
+    tags=["videos"],
+    responses=NOT_MODIFIED | problems(errors.BadRequestError, errors.InvalidCursorError, errors.UnavailableError),
+)
+async def list_videos(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
+    *,
+    limit: Limit = listing.LIMIT_DEFAULT,
+    cursor: Place = None,
+    status: StatusFilter = None,
+    tag: TagFilter = None,
+) -> Response[PageView]:
+    """Newest first. With a filter, a page may be shorter than `limit`: go on until `nextCursor` is null."""
+    after = listing.decode_cursor(cursor) if cursor is not None else None
+    wanted = listing.Wanted(limit=limit, after=after, status=status, tag=tag)
+    page = await services.listing.read(identity.owner, wanted)
+    view = PageView(
+        videos=[summarise_video(record, base_url=_base_url(request)) for record in page.records],
+        next_cursor=listing.encode_cursor(page.following) if page.following else None,
+    )
+    etag = entity_tag(view)
+    return not_modified(etag) if is_current(request, etag) else tagged(view, etag)
+
+
+@get(
     "/videos/{video_id:str}",
     operation_id="getVideo",
     summary="Look at a video",
     tags=["videos"],
-    responses=problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
+    responses=NOT_MODIFIED | problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
 )
 async def get_video(
     request: Request[Any, Any, Any],
     video_id: VideoId,
     services: NamedDependency[Services],
     identity: NamedDependency[Identity],
-) -> VideoView:
+) -> Response[VideoView]:
     """The video's state, and its URLs once it is ready."""
     record = await services.records.find(read_video_id(video_id), identity)
-    mp4_url = None
-    if record.status is Status.READY and record.playback:
-        mp4_url = await services.published.sign(record.playback.mp4_key, MP4_URL_SECONDS)
-    return view_video(record, base_url=_base_url(request), mp4_url=mp4_url)
+    view = view_video(record, base_url=_base_url(request))
+    mp4_key = record.playback.mp4_key if record.status is Status.READY and record.playback else None
+    etag = entity_tag(view, url_period(time.time(), MP4_URL_SECONDS) if mp4_key else None)
+    if is_current(request, etag):
+        return not_modified(etag)
+    url = await services.published.sign(mp4_key, MP4_URL_SECONDS) if mp4_key else None
+    return tagged(structs.replace(view, url=url), etag)
 
 
 def _base_url(request: Request[Any, Any, Any]) -> str:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, rendition_prefix
-from vodstack_contracts.videos import Failure, Rendition, Stage, Status, VideoRecord
+from vodstack_contracts.videos import Rendition, Stage, Status, VideoRecord
 
 
 class UploadedView(Struct, frozen=True, rename="camel"):
@@ -72,32 +72,83 @@ class VideoView(Struct, frozen=True, rename="camel"):
     analysis: dict[str, str] | None
 
 
-def view_video(record: VideoRecord, *, base_url: str, mp4_url: str | None) -> VideoView:
-    """The record for clients that reach the API at `base_url`, which ends without a slash."""
-    playback_url = f"{base_url}/videos/{record.video_id}/playback"
+class SummaryView(Struct, frozen=True, rename="camel"):
+    """A video in a list: without its renditions, and without the URL that does not last."""
+
+    video_id: str
+    title: str
+    description: str
+    tags: list[str]
+    metadata: dict[str, str]
+    upload_date: str
+    status: Status
+    progress: float
+    stage: Stage | None
+    error: FailureView | None
+    source: SourceView | None
+    playback: PlaybackView | None
+
+
+class PageView(Struct, frozen=True, rename="camel"):
+    """Some of the videos, newest first. `nextCursor` leads to the next ones; null ends the list."""
+
+    videos: list[SummaryView]
+    next_cursor: str | None
+
+
+def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
+    """The record for clients that reach the API at `base_url`, which ends without a slash; without its `url`."""
+    playback_url = _playback_url(record, base_url)
     ready = record.status is Status.READY
     return VideoView(
         video_id=record.video_id,
         title=record.title,
         description=record.description,
         tags=record.tags,
-        url=mp4_url,
+        url=None,
         metadata=record.metadata,
         upload_date=record.upload_date,
         status=record.status,
         progress=record.progress,
-        stage=record.stage if record.status is Status.PROCESSING else None,
-        error=_view_failure(record.error) if record.status is Status.FAILED else None,
+        stage=_visible_stage(record),
+        error=_visible_failure(record),
         source=_view_source(record),
         renditions=[_view_rendition(record, rung, playback_url) for rung in record.renditions] if ready else [],
-        playback=_view_playback(playback_url) if ready and record.playback else None,
+        playback=_view_playback(record, playback_url),
         thumbnails=[],
         analysis=None,
     )
 
 
-def _view_failure(failure: Failure | None) -> FailureView | None:
-    return FailureView(code=failure.code, message=failure.message) if failure else None
+def summarise_video(record: VideoRecord, *, base_url: str) -> SummaryView:
+    return SummaryView(
+        video_id=record.video_id,
+        title=record.title,
+        description=record.description,
+        tags=record.tags,
+        metadata=record.metadata,
+        upload_date=record.upload_date,
+        status=record.status,
+        progress=record.progress,
+        stage=_visible_stage(record),
+        error=_visible_failure(record),
+        source=_view_source(record),
+        playback=_view_playback(record, _playback_url(record, base_url)),
+    )
+
+
+def _playback_url(record: VideoRecord, base_url: str) -> str:
+    return f"{base_url}/videos/{record.video_id}/playback"
+
+
+def _visible_stage(record: VideoRecord) -> Stage | None:
+    return record.stage if record.status is Status.PROCESSING else None
+
+
+def _visible_failure(record: VideoRecord) -> FailureView | None:
+    if record.status is not Status.FAILED or record.error is None:
+        return None
+    return FailureView(code=record.error.code, message=record.error.message)
 
 
 def _view_source(record: VideoRecord) -> SourceView | None:
@@ -127,7 +178,9 @@ def _view_rendition(record: VideoRecord, rendition: Rendition, playback_url: str
     )
 
 
-def _view_playback(playback_url: str) -> PlaybackView:
+def _view_playback(record: VideoRecord, playback_url: str) -> PlaybackView | None:
+    if record.status is not Status.READY or record.playback is None:
+        return None
     return PlaybackView(
         hls=f"{playback_url}/{MULTIVARIANT_PLAYLIST}",
         mp4=f"{playback_url}/{MP4}",
