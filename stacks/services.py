@@ -80,8 +80,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - API_DRAIN_SECONDS - SHUTDOWN_MARGIN_SECONDS),
     }
-    if settings.auth:
-        environment[Variable.AUTH] = settings.auth
+    environment |= _auth(settings)
     return WorkloadArgs(
         namespace=place.namespace,
         labels=labels("api"),
@@ -96,6 +95,20 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         grace_period_seconds=settings.api.grace_period_seconds,
         drain_seconds=API_DRAIN_SECONDS,
     )
+
+
+def _auth(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
+    oidc = settings.oidc
+    if oidc is None:
+        return {Variable.AUTH: settings.auth} if settings.auth else {}
+    return {
+        Variable.AUTH: "oidc",
+        Variable.OIDC_ISSUER: oidc.issuer,
+        Variable.OIDC_AUDIENCE: oidc.audience,
+        Variable.OIDC_CLIENT_IDS: ",".join(oidc.client_ids),
+        Variable.OIDC_SCOPE_PREFIX: oidc.scope_prefix,
+        Variable.OIDC_LEEWAY: str(oidc.leeway_seconds),
+    }
 
 
 def _address(settings: ServicesSettings, namespace: pulumi.Output[str]) -> ApiAddressArgs:

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Server
+from litestar.openapi.spec import Components, Server
 
 from vodstack_app.allowed import options_handlers
+from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
 from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
 from vodstack_app.errors import exception_handlers
@@ -52,6 +53,7 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
 
     app = Litestar(
         route_handlers=[*options_handlers(ROUTES), *ROUTES],
+        guards=[guard],
         lifespan=[lifespan],
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
@@ -59,18 +61,21 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
         },
         exception_handlers=exception_handlers(),
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
-        openapi_config=_describe_api(),
+        openapi_config=_describe_api(settings),
         logging_config=None,
     )
     return Observation(app, metrics)
 
 
-def _describe_api() -> OpenAPIConfig:
+def _describe_api(settings: Settings) -> OpenAPIConfig:
+    asks = settings.auth != "none"
     return OpenAPIConfig(
         title="vodstack",
         version=version("vodstack-app"),
         description="Post a video; get a playable stream and what is in it.",
         servers=[Server(url="/")],
+        components=Components(security_schemes={SECURITY_SCHEME: BEARER_TOKEN} if asks else {}),
+        security=[{SECURITY_SCHEME: []}] if asks else None,
         use_handler_docstrings=True,
         render_plugins=[DocsPage()],
         openapi_router=docs_router(),

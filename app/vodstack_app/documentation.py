@@ -5,16 +5,25 @@ from collections.abc import Sequence
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from vodstack_app.errors import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, AppError, Problem
+from vodstack_app.errors import (
+    PROBLEM_MEDIA_TYPE,
+    TYPE_PREFIX,
+    AppError,
+    InsufficientScopeError,
+    InvalidTokenError,
+    Problem,
+    UnauthenticatedError,
+)
 
 BAD_REQUEST = 400
+REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError)
 EXAMPLE_INSTANCE = "/videos"
 
 
-def problems(*errors: type[AppError]) -> dict[int, ResponseSpec]:
-    """The problem details that an operation may answer with, by status."""
+def problems(*errors: type[AppError], public: bool = False) -> dict[int, ResponseSpec]:
+    """The problem details that an operation may answer with, by status; also to whom it does not let in."""
     by_status: dict[int, list[type[AppError]]] = {}
-    for error in errors:
+    for error in (*errors, *(() if public else REFUSALS)):
         by_status.setdefault(error.status, []).append(error)
     return {status: _response(kinds) for status, kinds in by_status.items()}
 

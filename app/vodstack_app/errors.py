@@ -2,6 +2,7 @@
 
 AppError
   BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, ConflictError
+  UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
   UploadError: what is wrong with a client's upload
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
@@ -20,6 +21,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:vodstack:problem:"
 CLIENT_CLOSED_REQUEST = 499
+CHALLENGE = 'Bearer realm="vodstack"'
 
 
 class FieldFault(Struct, frozen=True):
@@ -52,6 +54,9 @@ class AppError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.faults = [FieldFault(field, detail)] if field else []
+
+    def answer_headers(self) -> dict[str, str]:
+        return self.headers
 
 
 class BadRequestError(AppError):
@@ -92,6 +97,39 @@ class ConflictError(AppError):
     name = "conflict"
     status = 409
     title = "The video is no longer in the state that this needs"
+
+
+class UnauthenticatedError(AppError):
+    """A request without credentials, where they are needed."""
+
+    name = "unauthenticated"
+    status = 401
+    title = "This needs an access token"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": CHALLENGE}
+
+
+class InvalidTokenError(AppError):
+    """Credentials that prove nothing."""
+
+    name = "invalid-token"
+    status = 401
+    title = "The access token is not valid"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
+
+
+class InsufficientScopeError(AppError):
+    """A valid token that does not allow this."""
+
+    name = "insufficient-scope"
+    status = 403
+    title = "The access token does not allow this"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs a token with the scope {scope}.")
+        self.scope = scope
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{self.scope}"'}
 
 
 class UnavailableError(AppError):
@@ -215,7 +253,13 @@ def _answer_app_error(request: Request[Any, Any, Any], error: AppError) -> Respo
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request failed", error=error.name, cause=repr(error.__cause__))
     return problem_response(
-        request, error.status, error.name, error.title, error.detail, faults=error.faults, headers=error.headers
+        request,
+        error.status,
+        error.name,
+        error.title,
+        error.detail,
+        faults=error.faults,
+        headers=error.answer_headers(),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from litestar.datastructures import State
 
+from vodstack_app.auth.gate import Gate, build_gate
 from vodstack_app.aws import Clients
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.metrics import Metrics
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     metrics: Metrics
     readiness: Readiness
+    gate: Gate
     records: Records
     listing: Listing
     intake: Intake
@@ -37,6 +39,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         settings=settings,
         metrics=metrics,
         readiness=readiness,
+        gate=build_gate(settings),
         records=records,
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(

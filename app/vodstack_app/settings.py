@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vodstack_app.auth.issuer import is_trustworthy
 from vodstack_contracts.environment import DEFAULT_PORT, Variable
 
 MIB = 1024 * 1024
@@ -25,7 +27,13 @@ class Settings(BaseSettings):
     bucket: str = Field(alias=Variable.S3_BUCKET, min_length=3)
     videos_table: str = Field(alias=Variable.DYNAMODB_TABLE, min_length=3)
     # Whoever leaves the door open has to say so: there is no default.
-    auth: Literal["none"] = Field(alias=Variable.AUTH)
+    auth: Literal["none", "oidc"] = Field(alias=Variable.AUTH)
+    oidc_issuer: str = Field(default="", alias=Variable.OIDC_ISSUER)
+    oidc_audience: str = Field(default="", alias=Variable.OIDC_AUDIENCE)
+    oidc_client_ids: Annotated[tuple[str, ...], NoDecode] = Field(default=(), alias=Variable.OIDC_CLIENT_IDS)
+    # It is repeated in a header: the characters are those of a scope.
+    oidc_scope_prefix: str = Field(default="", alias=Variable.OIDC_SCOPE_PREFIX, pattern=r"^[!#-\[\]-~]*$")
+    oidc_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = Field(default=30.0, alias=Variable.OIDC_LEEWAY)
     host: str = Field(default="0.0.0.0", alias=Variable.HOST)  # noqa: S104 - a container is reached from outside
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=DEFAULT_PORT, alias=Variable.PORT)
     max_upload_bytes: Annotated[int, Field(ge=1, le=TIB)] = Field(default=20 * GIB, alias=Variable.MAX_UPLOAD_BYTES)
@@ -34,6 +42,21 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: Annotated[int, Field(ge=0)] = Field(default=25, alias=Variable.SHUTDOWN_GRACE)
     log_format: Literal["json", "console"] = Field(default="json", alias=Variable.LOG_FORMAT)
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias=Variable.LOG_LEVEL)
+
+    @field_validator("oidc_client_ids", mode="before")
+    @classmethod
+    def _split_client_ids(cls, given: object) -> object:
+        return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> "Settings":
+        if self.auth == "oidc" and not is_trustworthy(self.oidc_issuer):
+            raise ValueError(f"{Variable.OIDC_ISSUER} must be the issuer's https address")
+        if self.auth == "oidc" and not (self.oidc_audience or self.oidc_client_ids):
+            raise ValueError(
+                f"set {Variable.OIDC_AUDIENCE} or {Variable.OIDC_CLIENT_IDS}, or any client's token is taken"
+            )
+        return self
 
 
 def read_settings() -> Settings:
@@ -45,11 +68,17 @@ def read_settings() -> Settings:
 
 
 def _sentence(error: ValidationError) -> str:
-    missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
-    wrong = [f"{fault['loc'][0]} ({fault['msg']})" for fault in error.errors() if fault["type"] != "missing"]
-    faults = [f"set {', '.join(missing)}"] if missing else []
-    faults += [f"correct {', '.join(wrong)}"] if wrong else []
+    faults = error.errors()
+    missing = [_name(fault) for fault in faults if fault["type"] == "missing"]
+    wrong = [f"{_name(fault)} ({fault['msg']})" for fault in faults if fault["type"] != "missing" and fault["loc"]]
+    sentences = [f"set {', '.join(missing)}"] if missing else []
+    sentences += [f"correct {', '.join(wrong)}"] if wrong else []
+    sentences += [fault["msg"].removeprefix("Value error, ") for fault in faults if not fault["loc"]]
     hint = ""
-    if any(fault["loc"][0] == Variable.AUTH for fault in error.errors()):
-        hint = f" {Variable.AUTH} has one value yet: `none` lets everyone in."
-    return f"The API cannot start: {' and '.join(faults)} in the environment.{hint}"
+    if any(_name(fault) == Variable.AUTH for fault in faults):
+        hint = f" {Variable.AUTH} is `oidc`, or `none`, which lets everyone in."
+    return f"The API cannot start: {' and '.join(sentences)} in the environment.{hint}"
+
+
+def _name(fault: ErrorDetails) -> str:
+    return str(fault["loc"][0]) if fault["loc"] else ""

@@ -42,6 +42,22 @@ def test_nobody_is_let_in_by_a_typing_error(foundation: Foundation, auth: str):
     assert "VODSTACK_AUTH" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ["VODSTACK_OIDC_ISSUER"]),
+        ({"VODSTACK_OIDC_ISSUER": "http://issuer.example"}, ["VODSTACK_OIDC_ISSUER", "https"]),
+        ({"VODSTACK_OIDC_ISSUER": "https://i.example"}, ["VODSTACK_OIDC_AUDIENCE", "VODSTACK_OIDC_CLIENT_IDS"]),
+        ({"VODSTACK_OIDC_SCOPE_PREFIX": 'a"b'}, ["VODSTACK_OIDC_SCOPE_PREFIX"]),
+    ],
+)
+def test_tokens_that_cannot_be_checked_stop_the_start(changes: dict[str, str], words: list[str]):
+    nowhere = {"AWS_REGION": "us-east-1", "S3_BUCKET": "none", "DYNAMODB_TABLE": "none", "VODSTACK_AUTH": "oidc"}
+    ended = _start({"PATH": os.environ["PATH"]} | nowhere | changes)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert [word for word in words if word not in ended.stderr] == []
+
+
 def test_a_taken_port_is_a_sentence(foundation: Foundation):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

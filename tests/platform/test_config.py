@@ -7,6 +7,7 @@ from vodstack_platform.config.reading import ConfigError, parse_settings, read_s
 
 LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
 IMAGES = {"images": {"tag": "v1"}}
+OIDC = {"issuer": "https://issuer.example/pool", "audience": "videos"}
 SERVICES = {**IMAGES, "auth": "none"}
 
 
@@ -51,6 +52,14 @@ SERVICES = {**IMAGES, "auth": "none"}
         ),
         (LAPTOP | {"layers": ["foundation", "cluster"]}, ["cluster.existing", "drop one of the two"]),
         ({"services": {"auth": "noen"}}, ["vodstack:services.auth", '"noen"', "Did you mean none?"]),
+        ({"services": {"auth": "oidc"}}, ["vodstack:services", "go together"]),
+        ({"services": {"oidc": OIDC}}, ["vodstack:services", "go together"]),
+        (
+            {"services": {"auth": "oidc", "oidc": {"issuer": "https://issuer.example"}}},
+            ["vodstack:services.oidc", "audience or clientIds"],
+        ),
+        ({"services": {"oidc": OIDC | {"issuer": "http://i.example"}}}, ["vodstack:services.oidc.issuer", "https"]),
+        ({"services": {"oidc": OIDC | {"clientId": "web"}}}, ["services.oidc.clientId", "Did you mean clientIds?"]),
         ({"cluster": {"existing": {}}}, ["vodstack:cluster.existing.name", "required"]),
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
         ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),

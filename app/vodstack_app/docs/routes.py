@@ -4,6 +4,7 @@ from litestar import MediaType, Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
+from vodstack_app.auth.gate import PUBLIC
 from vodstack_app.docs.page import render_page
 
 DOCS_PATH = "/docs"
@@ -22,7 +23,7 @@ class DocsPage(OpenAPIRenderPlugin):
         return render_page(openapi_schema).encode()
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
+@get("/openapi.json", include_in_schema=False, opt=PUBLIC, media_type=MediaType.JSON)
 async def get_openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return request.app.openapi_schema.to_schema()
 
@@ -32,6 +33,7 @@ def docs_router() -> Router:
         DOCS_PATH,
         route_handlers=[],
         include_in_schema=False,
+        opt=PUBLIC,
         after_request=_refuse_unknown_pages,
         response_headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY},
     )

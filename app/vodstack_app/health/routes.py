@@ -3,6 +3,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from vodstack_app.auth.gate import PUBLIC
 from vodstack_app.documentation import problems
 from vodstack_app.errors import UnavailableError
 from vodstack_app.services import Services
@@ -14,7 +15,7 @@ class HealthView(Struct, frozen=True):
     status: str
 
 
-@get("/livez", operation_id="checkLiveness", summary="Is the process alive?", tags=["health"])
+@get("/livez", operation_id="checkLiveness", summary="Is the process alive?", tags=["health"], opt=PUBLIC)
 async def check_liveness() -> HealthView:
     """Asks nothing of AWS: an outage there must not restart every process here."""
     return HealthView("alive")
@@ -25,7 +26,8 @@ async def check_liveness() -> HealthView:
     operation_id="checkReadiness",
     summary="Should it get requests?",
     tags=["health"],
-    responses=problems(UnavailableError),
+    opt=PUBLIC,
+    responses=problems(UnavailableError, public=True),
 )
 async def check_readiness(services: NamedDependency[Services]) -> HealthView:
     """Whether the bucket and the table answer, and the process is not leaving."""
@@ -35,7 +37,12 @@ async def check_readiness(services: NamedDependency[Services]) -> HealthView:
 
 
 @get(
-    "/metrics", operation_id="getMetrics", summary="Figures for Prometheus", tags=["health"], media_type=MediaType.TEXT
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Figures for Prometheus",
+    tags=["health"],
+    opt=PUBLIC,
+    media_type=MediaType.TEXT,
 )
 async def get_metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Prometheus text format."""

@@ -17,7 +17,12 @@ class Variable(StrEnum):
     HOST = "VODSTACK_HOST"  # the address that the API and the metrics listen on
     METRICS_PORT = "VODSTACK_METRICS_PORT"  # the worker's, for metrics and probes
     WORK_TABLE = "VODSTACK_WORK_TABLE"  # idempotency keys, quotas, chunk sets, leases
-    AUTH = "VODSTACK_AUTH"  # `none`, in so many words, lets everyone in
+    AUTH = "VODSTACK_AUTH"  # `oidc`; or `none`, in so many words, which lets everyone in
+    OIDC_ISSUER = "VODSTACK_OIDC_ISSUER"
+    OIDC_AUDIENCE = "VODSTACK_OIDC_AUDIENCE"
+    OIDC_CLIENT_IDS = "VODSTACK_OIDC_CLIENT_IDS"  # separated by commas
+    OIDC_SCOPE_PREFIX = "VODSTACK_OIDC_SCOPE_PREFIX"  # what the issuer puts before `videos:read`
+    OIDC_LEEWAY = "VODSTACK_OIDC_LEEWAY_SECONDS"  # how far its clock may be off ours
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
     MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
     BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload

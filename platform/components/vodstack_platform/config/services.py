@@ -86,13 +86,36 @@ class ExposureSettings(Section):
         return self
 
 
+class OidcSettings(Section):
+    """Whose access tokens the API takes, and which."""
+
+    issuer: Annotated[str, Field(pattern=r"^https://[^\s?#]+$", max_length=500)]
+    """Issuer of the tokens, exactly as their `iss` says it. Its discovery document leads to its keys."""
+    audience: Annotated[str, Field(max_length=500)] = ""
+    """Audience that a token must be made for (`aud`)."""
+    client_ids: tuple[Annotated[str, Field(pattern=r"^[^\s,]+$", max_length=200)], ...] = ()
+    """Clients whose tokens are taken (`client_id` or `azp`), where tokens name no audience, as Cognito's do."""
+    scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$", max_length=200)] = ""
+    """What the issuer puts before `videos:read`, `videos:write` and `videos:admin`, such as `vodstack/`."""
+    leeway_seconds: Annotated[int, Field(ge=0, le=300)] = 30
+    """Seconds by which the issuer's clock may differ from ours."""
+
+    @model_validator(mode="after")
+    def _tokens_are_for_us(self) -> "OidcSettings":
+        if not (self.audience or self.client_ids):
+            raise ValueError("needs audience or clientIds, or every token of the issuer would be taken")
+        return self
+
+
 class ServicesSettings(Section):
     """The API and the worker."""
 
     namespace: DnsLabel = "vodstack"
     """Kubernetes namespace of both."""
-    auth: Literal["none"] | None = None
-    """`none`, in so many words, lets everyone in who reaches the API."""
+    auth: Literal["none", "oidc"] | None = None
+    """`oidc`: the API asks for access tokens. `none`, in so many words, lets everyone in who reaches the API."""
+    oidc: OidcSettings | None = None
+    """Whose access tokens the API takes, where `auth` is `oidc`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines that both write."""
     images: ImageSettings = ImageSettings()
@@ -103,3 +126,9 @@ class ServicesSettings(Section):
     """The API."""
     worker: WorkerSettings = WorkerSettings()
     """The worker."""
+
+    @model_validator(mode="after")
+    def _tokens_are_asked_for(self) -> "ServicesSettings":
+        if (self.auth == "oidc") != (self.oidc is not None):
+            raise ValueError("auth oidc and the section oidc go together: give both or neither")
+        return self

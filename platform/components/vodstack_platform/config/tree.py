@@ -80,7 +80,7 @@ class StackSettings(Section):
         if not (images.tag or (images.api and images.worker)):
             raise ValueError("services.images needs a tag, or references for both api and worker")
         if self.services.auth is None:
-            raise ValueError("services.auth is not given: say none, in so many words, to let everyone in")
+            raise ValueError("services.auth is not given: say oidc, or none, in so many words, to let everyone in")
         return self
 
     def _has(self, layer: LayerName) -> bool:
