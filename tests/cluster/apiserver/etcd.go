@@ -1,0 +1,12 @@
+// etcd, the API server's store, with nothing of ours in it.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() {
+	etcdmain.Main(os.Args)
+}
