@@ -23,7 +23,7 @@ from vodstack_app.playback.routes import play_video
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
-from vodstack_app.videos.routes import get_video, list_videos, upload_video
+from vodstack_app.videos.routes import edit_video, get_video, list_videos, upload_video
 
 # For uploads that the server has cancelled because they outlived its grace.
 UNDO_PATIENCE_SECONDS = 5.0
@@ -31,6 +31,7 @@ ROUTES = (
     upload_video,
     list_videos,
     get_video,
+    edit_video,
     play_video,
     check_liveness,
     check_readiness,

@@ -1,7 +1,7 @@
 """The API's errors, and the one place where any error becomes a problem detail (RFC 9457).
 
 AppError
-  BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, ConflictError
+  BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, MalformedPatchError, ConflictError
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
   UploadError: what is wrong with a client's upload
   ClientGoneError: nobody is there to answer
@@ -50,10 +50,10 @@ class AppError(Exception):
     title: ClassVar[str] = "The server failed"
     headers: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, detail: str, *, field: str | None = None) -> None:
+    def __init__(self, detail: str, *, field: str | None = None, faults: list[FieldFault] | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.faults = [FieldFault(field, detail)] if field else []
+        self.faults = faults or ([FieldFault(field, detail)] if field is not None else [])
 
     def answer_headers(self) -> dict[str, str]:
         return self.headers
@@ -89,6 +89,14 @@ class InvalidCursorError(AppError):
     name = "invalid-cursor"
     status = 400
     title = "The cursor is not one of this list's"
+
+
+class MalformedPatchError(AppError):
+    """A change that is no JSON merge patch."""
+
+    name = "malformed-patch"
+    status = 400
+    title = "The body is not a JSON merge patch"
 
 
 class ConflictError(AppError):

@@ -128,3 +128,11 @@ def test_a_move_within_named_states_is_made_from_no_other(table):
     assert not table.update(move(failed, Status.QUEUED, within={Status.UPLOADING}))
     assert table.update(move(uploading, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at",)))
     assert (table.get(failed).status, table.get(uploading).expires_at) == (Status.FAILED, None)
+
+
+def test_an_amendment_can_ask_that_a_value_is_still_what_it_was(table):
+    video_id = table.add()
+    first, second = ({"metadata": {"camera": name}} for name in ("north", "south"))
+    assert table.update(amend(video_id, {Status.UPLOADING}, changes=first, unchanged={"metadata": {}}))
+    assert not table.update(amend(video_id, {Status.UPLOADING}, changes=second, unchanged={"metadata": {}}))
+    assert table.get(video_id).metadata == {"camera": "north"}

@@ -1,10 +1,11 @@
-"""The upload's body for /openapi.json: a streamed body has no signature to read it from."""
+"""The bodies that handlers read for themselves, for /openapi.json: they have no signature to read them from."""
 
 from dataclasses import dataclass
 
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 from vodstack_app.videos.body import MULTIPART
+from vodstack_app.videos.edits import MEDIA_TYPES
 from vodstack_app.videos.fields import DESCRIPTION_LIMIT, METADATA_ENTRIES_LIMIT, TAG_LIMIT, TAGS_LIMIT, TITLE_LIMIT
 from vodstack_app.videos.form import FILE_FIELD
 
@@ -61,3 +62,49 @@ class UploadOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = _upload_body()
+
+
+def _patch_body() -> RequestBody:
+    schema = Schema(
+        type=OpenAPIType.OBJECT,
+        additional_properties=False,
+        properties={
+            "title": _text_or_null("What the video is called.", TITLE_LIMIT),
+            "description": _text_or_null("What it is about.", DESCRIPTION_LIMIT),
+            "tags": Schema(
+                type=[OpenAPIType.ARRAY, OpenAPIType.NULL],
+                items=Schema(type=OpenAPIType.STRING, max_length=TAG_LIMIT, pattern="^[^,]*$"),
+                max_items=TAGS_LIMIT,
+                description="Replaces all tags.",
+            ),
+            "metadata": Schema(
+                type=[OpenAPIType.OBJECT, OpenAPIType.NULL],
+                property_names=Schema(min_length=1),
+                additional_properties=Schema(type=[OpenAPIType.STRING, OpenAPIType.NULL]),
+                max_properties=METADATA_ENTRIES_LIMIT,
+                description="Entries to set, and with null to remove; others stay.",
+            ),
+        },
+    )
+    example = Example(
+        summary="A new title, no description, one entry less",
+        value={"title": "Harbour at dusk", "description": None, "metadata": {"camera": None}},
+    )
+    media_type = OpenAPIMediaType(schema=schema, examples={"change": example})
+    return RequestBody(
+        required=True,
+        content=dict.fromkeys(MEDIA_TYPES, media_type),
+        description="A JSON merge patch (RFC 7396): what is not named stays, null empties.",
+    )
+
+
+def _text_or_null(description: str, limit: int) -> Schema:
+    return Schema(type=[OpenAPIType.STRING, OpenAPIType.NULL], max_length=limit, description=description)
+
+
+@dataclass
+class PatchOperation(Operation):
+    """The operation that changes a video, with its body."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _patch_body()

@@ -1,6 +1,6 @@
 """The text that a client says of a video, and its limits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -56,14 +56,23 @@ def _single(parts: Sequence[tuple[str, bytes]], name: str, limit: int) -> str:
     texts = _texts(parts, name)
     if len(texts) > 1:
         raise InvalidFieldError("Send the field once.", field=name)
-    text = texts[0] if texts else ""
+    return require_text(name, texts[0] if texts else "", limit)
+
+
+def _tags(parts: Sequence[tuple[str, bytes]]) -> list[str]:
+    return require_tags([word for text in _texts(parts, "tags") for word in text.split(",")])
+
+
+def require_text(name: str, text: str, limit: int) -> str:
+    """The field's text. Raises InvalidFieldError for one that is too long."""
     if len(text) > limit:
         raise InvalidFieldError(f"The field has {len(text)} characters; {limit} are allowed.", field=name)
     return text
 
 
-def _tags(parts: Sequence[tuple[str, bytes]]) -> list[str]:
-    words = [word.strip() for text in _texts(parts, "tags") for word in text.split(",")]
+def require_tags(words: Sequence[str]) -> list[str]:
+    """Each tag once, without the spaces around it. Raises InvalidFieldError for too many or too long ones."""
+    words = [word.strip() for word in words]
     tags = list(dict.fromkeys(word for word in words if word))
     if len(tags) > TAGS_LIMIT:
         raise InvalidFieldError(f"There are {len(tags)} tags; {TAGS_LIMIT} are allowed.", field="tags")
@@ -80,6 +89,15 @@ def _metadata(parts: Sequence[tuple[str, bytes]]) -> dict[str, str]:
         metadata = msgspec.json.decode(text, type=dict[str, str])
     except msgspec.DecodeError as error:
         raise InvalidFieldError("Send a JSON object whose values are strings.", field="metadata") from error
+    require_metadata(metadata)
+    return metadata
+
+
+def require_metadata(metadata: Mapping[str, str]) -> None:
+    """Raises InvalidFieldError for what the record could not hold."""
     if len(metadata) > METADATA_ENTRIES_LIMIT:
         raise InvalidFieldError(f"The object may have {METADATA_ENTRIES_LIMIT} entries.", field="metadata")
-    return metadata
+    if len(msgspec.json.encode(metadata)) > METADATA_LIMIT_BYTES:
+        raise InvalidFieldError(f"The object may have {METADATA_LIMIT_BYTES} bytes as JSON.", field="metadata")
+    if "" in metadata:
+        raise InvalidFieldError("An entry needs a name.", field="metadata")

@@ -16,6 +16,7 @@ from vodstack_contracts.videos import Status, VideoRecord
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
+_ALIVE = frozenset(Status) - {Status.DELETED}
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -49,6 +50,19 @@ class Records:
             held = await self._conditional("update_item", update)
         if not held:
             raise ConflictError("The video was deleted while it was being uploaded.")
+
+    async def edit(self, record: VideoRecord, changes: Mapping[str, object]) -> VideoRecord | None:
+        """The record with these changes; None where it is deleted, or its metadata is not what `record` says."""
+        unchanged = {"metadata": record.metadata} if "metadata" in changes else {}
+        update = moves.amend(record.video_id, _ALIVE, changes=changes, unchanged=unchanged)
+        with storage_errors():
+            try:
+                answer = await self._dynamodb.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
+            except ClientError as error:
+                if error_code(error) == CONDITION_FAILED:
+                    return None
+                raise
+        return from_item(answer.get("Attributes", {}), VideoRecord)
 
     async def enqueue(self, video_id: str) -> None:
         """Tell that the original is there, unless a worker has found out and gone further."""

@@ -1,7 +1,7 @@
 import time
 from typing import Annotated, Any, Literal
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
@@ -15,12 +15,13 @@ from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos import listing
 from vodstack_app.videos.body import read_body, read_boundary
-from vodstack_app.videos.documentation import UploadOperation
+from vodstack_app.videos.documentation import PatchOperation, UploadOperation
+from vodstack_app.videos.edits import PATCH_LIMIT_BYTES, edit, read_patch
 from vodstack_app.videos.fields import TAG_LIMIT
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES, UploadForm
 from vodstack_app.videos.ids import read_video_id
 from vodstack_app.videos.views import PageView, UploadedView, VideoView, summarise_video, view_video
-from vodstack_contracts.videos import Status
+from vodstack_contracts.videos import Status, VideoRecord
 
 VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
 Limit = Annotated[int, QueryParameter(ge=1, le=listing.LIMIT, description="How many videos a page may have.")]
@@ -119,13 +120,50 @@ async def get_video(
 ) -> Response[VideoView]:
     """The video's state, and its URLs once it is ready."""
     record = await services.records.find(read_video_id(video_id), identity)
-    view = view_video(record, base_url=_base_url(request))
-    mp4_key = record.playback.mp4_key if record.status is Status.READY and record.playback else None
+    view, mp4_key = _view(request, record)
     etag = entity_tag(view, url_period(time.time(), MP4_URL_SECONDS) if mp4_key else None)
-    if is_current(request, etag):
-        return not_modified(etag)
-    url = await services.published.sign(mp4_key, MP4_URL_SECONDS) if mp4_key else None
-    return tagged(structs.replace(view, url=url), etag)
+    return not_modified(etag) if is_current(request, etag) else tagged(await _signed(services, view, mp4_key), etag)
+
+
+@patch(
+    "/videos/{video_id:str}",
+    operation_class=PatchOperation,
+    operation_id="editVideo",
+    summary="Change what is said of a video",
+    tags=["videos"],
+    request_max_body_size=PATCH_LIMIT_BYTES,
+    responses=problems(
+        errors.InvalidIdError,
+        errors.MalformedPatchError,
+        errors.InvalidFieldError,
+        errors.NotFoundError,
+        errors.ConflictError,
+        errors.TooLargeError,
+        errors.UnsupportedTypeError,
+        errors.UnavailableError,
+    ),
+)
+async def edit_video(
+    request: Request[Any, Any, Any],
+    video_id: VideoId,
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
+) -> VideoView:
+    """Title, description, tags and metadata may change at any time; the answer is the video as it is then."""
+    canonical_id = read_video_id(video_id)
+    record = await edit(services.records, canonical_id, identity, await read_patch(request))
+    view, mp4_key = _view(request, record)
+    return await _signed(services, view, mp4_key)
+
+
+def _view(request: Request[Any, Any, Any], record: VideoRecord) -> tuple[VideoView, str | None]:
+    """The video without its `url`, and the key of the object that this opens, if there is one."""
+    mp4_key = record.playback.mp4_key if record.status is Status.READY and record.playback else None
+    return view_video(record, base_url=_base_url(request)), mp4_key
+
+
+async def _signed(services: Services, view: VideoView, mp4_key: str | None) -> VideoView:
+    return structs.replace(view, url=await services.published.sign(mp4_key, MP4_URL_SECONDS)) if mp4_key else view
 
 
 def _base_url(request: Request[Any, Any, Any]) -> str:

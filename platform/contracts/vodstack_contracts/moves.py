@@ -66,10 +66,15 @@ def amend(
     lease_token: str | None = None,
     changes: Mapping[str, object] | None = None,
     remove: Collection[str] = (),
+    unchanged: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """Arguments of UpdateItem for a change that leaves the state alone, allowed `within` those states."""
+    """Arguments of UpdateItem for a change that leaves the state alone, allowed `within` those states.
+
+    With `unchanged`, only where the record still has these values.
+    """
     condition = _Condition()
     condition.status_in(within)
+    condition.still(unchanged or {})
     if lease_token is not None:
         condition.lease_held(lease_token)
     return _update(video_id, changes or {}, remove, condition)
@@ -86,6 +91,12 @@ class _Condition:
         self.names["#status"] = "status"
         self.values.update(allowed)
         self.expression = f"#status IN ({', '.join(allowed)})"
+
+    def still(self, values: Mapping[str, object]) -> None:
+        for name, value in values.items():
+            self.names[f"#{name}"] = name
+            self.values[f":still_{name}"] = to_attribute(value)
+            self.expression += f" AND #{name} = :still_{name}"
 
     def lease_held(self, token: str) -> None:
         self.names |= {"#lease": "lease", "#token": "token"}
