@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_docker_build as docker_build
 
 from cluster import ClusterTarget
 from vodstack_contracts.environment import Variable
@@ -10,10 +11,11 @@ from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
 from vodstack_platform.access import api_statements, worker_statements
 from vodstack_platform.api_address import ApiAddress, ApiAddressArgs
 from vodstack_platform.config import LayerName
-from vodstack_platform.config.services import ServicesSettings
+from vodstack_platform.config.services import ImageSettings, ServicesSettings
 from vodstack_platform.labels import labels
 from vodstack_platform.layer import Layer
 from vodstack_platform.policy import Statement
+from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
 from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs
 from vodstack_platform.workload import SCRATCH_PATH, Workload, WorkloadArgs
@@ -25,10 +27,14 @@ Variables = Mapping[str, pulumi.Input[str]]
 API_DRAIN_SECONDS = 5
 SHUTDOWN_MARGIN_SECONDS = 5
 USABLE_BYTES_PER_GIB = 1024**3 * 95 // 100
+# The root of the repository, as seen from this folder, in which Pulumi runs the program and its providers.
+BUILD_CONTEXT = ".."
+FOLDERS = {"api": "app", "worker": "worker"}
 
 
 def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
-    layer = Layer(LayerName.SERVICES, [provider, cluster.provider])
+    builders = [docker_build.Provider("docker-build")] if settings.images.build else []
+    layer = Layer(LayerName.SERVICES, [provider, cluster.provider, *builders])
     opts = pulumi.ResourceOptions(parent=layer)
     namespace = ServiceNamespace("vodstack", ServiceNamespaceArgs(namespace=settings.namespace), opts).namespace
     shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=_shared(settings, data))
@@ -61,6 +67,21 @@ class _Place:
         )
         return WorkloadIdentity(name, args, self.opts)
 
+    def image(
+        self, name: str, settings: ImageSettings, given: str | None, repository: pulumi.Output[str]
+    ) -> pulumi.Input[str]:
+        if given:
+            return given
+        if not settings.build:
+            return pulumi.Output.concat(repository, ":", settings.tag or "")
+        args = ServiceImageArgs(
+            repository_url=repository,
+            context=BUILD_CONTEXT,
+            dockerfile=f"{BUILD_CONTEXT}/{FOLDERS[name]}/Dockerfile",
+            platforms=settings.platforms,
+        )
+        return ServiceImage(name, args, self.opts).reference
+
 
 def _shared(settings: ServicesSettings, data: Foundation) -> Variables:
     return {
@@ -69,7 +90,7 @@ def _shared(settings: ServicesSettings, data: Foundation) -> Variables:
         Variable.DYNAMODB_TABLE: data.videos_table_name,
         Variable.WORK_TABLE: data.work_table_name,
         Variable.SQS_QUEUE_URL: data.arrivals_queue_url,
-        Variable.LOG_FORMAT: "json",
+        Variable.LOG_FORMAT: settings.log_format,
         Variable.LOG_LEVEL: settings.log_level,
     }
 
@@ -78,6 +99,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
     environment: dict[str, pulumi.Input[str]] = {
         Variable.PORT: str(settings.api.port),
         Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
+        Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - API_DRAIN_SECONDS - SHUTDOWN_MARGIN_SECONDS),
     }
     environment |= _auth(settings)
@@ -85,7 +107,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         namespace=place.namespace,
         labels=labels("api"),
         service_account=identity.service_account,
-        image=_image(settings.images.api, data.api_repository_url, settings),
+        image=place.image("api", settings.images, settings.images.api, data.api_repository_url),
         replicas=settings.api.replicas,
         settings=place.settings,
         environment=environment,
@@ -129,7 +151,7 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identit
         namespace=place.namespace,
         labels=labels("worker"),
         service_account=identity.service_account,
-        image=_image(settings.images.worker, data.worker_repository_url, settings),
+        image=place.image("worker", settings.images, settings.images.worker, data.worker_repository_url),
         replicas=worker.replicas,
         settings=place.settings,
         environment=environment,
@@ -139,7 +161,3 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identit
         scratch=f"{worker.scratch_gib}Gi",
         grace_period_seconds=worker.grace_period_seconds,
     )
-
-
-def _image(given: str | None, repository: pulumi.Output[str], settings: ServicesSettings) -> pulumi.Input[str]:
-    return given or pulumi.Output.concat(repository, ":", settings.images.tag or "")

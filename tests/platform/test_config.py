@@ -63,6 +63,8 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"cluster": {"existing": {}}}, ["vodstack:cluster.existing.name", "required"]),
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
         ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),
+        ({"services": {"api": {"maxUploads": 16}}}, ["vodstack:services.api", "532Mi", "384Mi", "lower maxUploads"]),
+        ({"services": {"logFormat": "text"}}, ["vodstack:services.logFormat", '"text"', "'console'"]),
         ({"foundation": "big"}, ["vodstack:foundation", '"big"']),
     ],
 )
@@ -70,6 +72,17 @@ def test_a_wrong_key_is_named_with_what_was_given_and_what_is_allowed(given, wor
     with pytest.raises(ConfigError) as raised:
         parse_settings(given)
     assert [word for word in words if word not in str(raised.value)] == []
+
+
+@pytest.mark.parametrize(("memory", "uploads"), [("512Mi", 15), ("1Gi", 34), ("1G", 31), ("524288k", 14)])
+def test_more_memory_holds_more_uploads(memory, uploads):
+    def settings(count: int):
+        api = {"maxUploads": count, "resources": {"cpu": "1", "memory": memory}}
+        return parse_settings({"layers": ["foundation"], "services": {"api": api}})
+
+    assert settings(uploads).services.api.max_uploads == uploads
+    with pytest.raises(ConfigError, match=memory):
+        settings(uploads + 1)
 
 
 def test_every_wrong_key_is_told_at_once():

@@ -89,6 +89,9 @@ def _run(stack: str, changes: _Frozen, *, preview: bool) -> Deployed:
 ALTERNATIVES = {
     "dev": Alternative("dev"),
     "dev delivered from GitHub": Alternative("dev", {"foundation": {"github": {"repository": "team/videos"}}}),
+    "dev with images built by the program": Alternative(
+        "dev", {"services": {"images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]}}}
+    ),
     "local": Alternative("local"),
     "emulator": Alternative("emulator"),
     "foundation with a NAT gateway a zone": Alternative(

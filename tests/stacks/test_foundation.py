@@ -139,9 +139,12 @@ def test_the_videos_table_lists_by_owner_and_both_forget_what_expired(dev):
         assert table.inputs["billingMode"] == "PAY_PER_REQUEST"
 
 
-def test_image_tags_never_move(dev):
+def test_image_tags_never_move_but_for_the_build_caches(dev):
     for repository in dev.of_type("aws:ecr/repository:Repository"):
-        assert repository.inputs["imageTagMutability"] == "IMMUTABLE"
+        assert repository.inputs["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+        assert repository.inputs["imageTagMutabilityExclusionFilters"] == [
+            {"filter": "build-cache", "filterType": "WILDCARD"}
+        ]
         assert repository.inputs["imageScanningConfiguration"] == {"scanOnPush": True}
     assert {r.inputs["name"] for r in dev.of_type("aws:ecr/repository:Repository")} == {
         "twelve-labs/api",

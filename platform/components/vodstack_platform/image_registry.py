@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+CACHE_TAG = "build-cache"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRegistryArgs:
@@ -16,7 +18,7 @@ class ImageRegistryArgs:
 
 
 class ImageRegistry(pulumi.ComponentResource):
-    """A repository whose tags never move and whose images are scanned as they come."""
+    """A repository whose tags never move, but for the build cache's, and whose images are scanned as they come."""
 
     repository_url: pulumi.Output[str]
     repository_arn: pulumi.Output[str]
@@ -27,7 +29,10 @@ class ImageRegistry(pulumi.ComponentResource):
         repository = aws.ecr.Repository(
             name,
             name=args.repository_name,
-            image_tag_mutability="IMMUTABLE",
+            image_tag_mutability="IMMUTABLE_WITH_EXCLUSION",
+            image_tag_mutability_exclusion_filters=[
+                aws.ecr.RepositoryImageTagMutabilityExclusionFilterArgs(filter=CACHE_TAG, filter_type="WILDCARD")
+            ],
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
             encryption_configurations=[
                 aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=args.key_arn)

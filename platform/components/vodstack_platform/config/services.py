@@ -11,6 +11,16 @@ Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|
 Port = Annotated[int, Field(ge=1024, le=65_535)]
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]*$", max_length=500)]
 Count = Annotated[int, Field(ge=1, le=500)]
+# Measured, in docs/benchmarks.md.
+API_IDLE_MIB = 100
+UPLOAD_MIB = 27
+_BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def _mib(quantity: str) -> float:
+    number = quantity.rstrip("mkMGTi")
+    unit = quantity.removeprefix(number)
+    return float(number) * _BYTES.get(unit, 1 / 1000) / 2**20
 
 
 class ImageSettings(Section):
@@ -22,6 +32,10 @@ class ImageSettings(Section):
     """Reference of the worker's image, best by digest. Without it: the registry's address and `tag`."""
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] | None = None
     """Tag of both images in vodstack's own registries. Tags there are immutable."""
+    build: bool = False
+    """Build what no reference names during `pulumi up`, and push it to the registries. Needs Docker with buildx."""
+    platforms: Annotated[tuple[Literal["linux/amd64", "linux/arm64"], ...], Field(min_length=1)] = ("linux/arm64",)
+    """Platforms to build for. The nodes are arm64."""
 
 
 class ResourceSettings(Section):
@@ -46,6 +60,18 @@ class ApiSettings(Section):
     """Seconds that a stopping API gets to finish running uploads."""
     max_upload_bytes: Annotated[int, Field(ge=1, le=1024**4)] = 20 * 1024**3
     """Largest accepted video, in bytes."""
+    max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Uploads that one pod takes at a time; each needs memory (docs/benchmarks.md)."""
+
+    @model_validator(mode="after")
+    def _uploads_fit_the_memory(self) -> "ApiSettings":
+        needed = API_IDLE_MIB + UPLOAD_MIB * self.max_uploads
+        if _mib(self.resources.memory) < needed:
+            raise ValueError(
+                f"{self.max_uploads} uploads at a time need {needed}Mi, yet resources.memory is "
+                f"{self.resources.memory}: raise it or lower maxUploads"
+            )
+        return self
 
 
 class WorkerSettings(Section):
@@ -118,6 +144,8 @@ class ServicesSettings(Section):
     """Whose access tokens the API takes, where `auth` is `oidc`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines that both write."""
+    log_format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
     images: ImageSettings = ImageSettings()
     """The images of both."""
     exposure: ExposureSettings = ExposureSettings()

@@ -77,8 +77,8 @@ class StackSettings(Section):
         if LayerName.SERVICES not in self.layers:
             return self
         images = self.services.images
-        if not (images.tag or (images.api and images.worker)):
-            raise ValueError("services.images needs a tag, or references for both api and worker")
+        if not (images.tag or images.build or (images.api and images.worker)):
+            raise ValueError("services.images needs a tag, build, or references for both api and worker")
         if self.services.auth is None:
             raise ValueError("services.auth is not given: say oidc, or none, in so many words, to let everyone in")
         return self

@@ -61,6 +61,17 @@ def _prefix_list(asked: _Question) -> dict[str, Any]:
     return {"id": "pl-0123456789abcdef0", "name": asked.arguments.get("name")}
 
 
+def _registry_token(asked: _Question) -> dict[str, Any]:
+    address = f"https://{ACCOUNT_ID}.dkr.ecr.{asked.region}.amazonaws.com"
+    return {
+        "userName": "AWS",
+        "password": "a-token",
+        "proxyEndpoint": address,
+        "expiresAt": "",
+        "authorizationToken": "",
+    }
+
+
 def _policy_document(asked: _Question) -> dict[str, Any]:
     statements = cast("list[Mapping[str, Any]]", asked.arguments.get("statements") or [])
     document = {"Version": "2012-10-17", "Statement": [_statement(statement) for statement in statements]}
@@ -86,6 +97,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[_Question], dict[str, Any]]]] = {
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": _registry_token,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "aws:ec2/getSubnets:getSubnets": _subnets,
     "aws:ec2/getSubnet:getSubnet": _subnet,

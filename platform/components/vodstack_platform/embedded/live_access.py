@@ -47,9 +47,11 @@ def attach_policy(creation: Creation) -> Outputs:
 
 def make_repository(creation: Creation) -> Outputs:
     scanning = cast("dict[str, Any]", creation.inputs.get("imageScanningConfiguration") or {})
+    filters = creation.inputs.get("imageTagMutabilityExclusionFilters")
     made = creation.client("ecr").create_repository(
         repositoryName=creation.physical_name(),
         imageTagMutability=creation.inputs.get("imageTagMutability") or "MUTABLE",
+        **({"imageTagMutabilityExclusionFilters": filters} if filters else {}),
         imageScanningConfiguration={"scanOnPush": bool(scanning.get("scanOnPush"))},
     )["repository"]
     return {"arn": made["repositoryArn"], "registryId": made["registryId"], "repositoryUrl": made["repositoryUri"]}
