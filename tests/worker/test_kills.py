@@ -241,6 +241,7 @@ def test_failures_of_the_workers_own_are_counted_and_end_in_failed(
     record = videos.wait_until(video_id, Status.FAILED, Status.READY)
     assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
     assert record.attempts == 2
+    assert record.setback.startswith("encode: ")
     videos.wait_for(videos.queue_is_empty, "the message to be deleted")
 
 

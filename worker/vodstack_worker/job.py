@@ -23,6 +23,7 @@ from vodstack_worker.work import Work
 _LONGEST_DELAY_SECONDS = 900
 _RETURN_SECONDS = 5.0
 _BEAT_SECONDS = 5.0
+_SETBACK_CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,8 @@ class Job:
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other jobs down
             self._log.exception("unexpected error")
             return await self._retry(repr(error), counted=True)
-        await self._records.finish(self._video_id, Status.READY, self._lease.token, outcome.changes(work), ("error",))
+        changes = outcome.changes(work)
+        await self._records.finish(self._video_id, Status.READY, self._lease.token, changes, ("error", "setback"))
         self._log.info("ready", stage_seconds=work.stage_seconds)
         return Verdict(done=True, outcome="ready")
 
@@ -128,7 +130,7 @@ class Job:
         delay = min(_LONGEST_DELAY_SECONDS, self._settings.retry_delay * 2 ** max(0, failures - 1))
         self._log.warning("will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(self._lease, expires_at=0.0)
-        changes = {"lease": released, "failures": failures}
+        changes = {"lease": released, "failures": failures, "setback": reason[:_SETBACK_CHARACTERS]}
         await self._records.amend(self._video_id, self._lease.token, changes)
         return Verdict(done=False, outcome="retried", hide_seconds=delay)
 

@@ -9,6 +9,9 @@ from rich.console import Console
 
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.errors import CommandError
+from vodstack_cli.jobs import jobs
+from vodstack_cli.redrive import redrive
+from vodstack_cli.retry import retry
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
 
 project_option = click.option(
@@ -68,7 +71,8 @@ def render(project: Path, stack: str, directory: Path) -> None:
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-cli.add_command(bootstrap)
+for command in (bootstrap, jobs, redrive, retry):
+    cli.add_command(command)
 
 
 def main() -> None:

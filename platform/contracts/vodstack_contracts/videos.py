@@ -117,7 +117,8 @@ class Lease(Struct, frozen=True, kw_only=True):
 class VideoRecord(Struct, kw_only=True):
     """One video as the videos table holds it.
 
-    Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live.
+    Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live. `setback` is why the
+    last attempt came to nothing, for the operator alone.
     """
 
     video_id: str
@@ -138,6 +139,7 @@ class VideoRecord(Struct, kw_only=True):
     lease: Lease | None = None
     attempts: int = 0
     failures: int = 0
+    setback: str = ""
     error: Failure | None = None
     source: SourceFacts | None = None
     renditions: list[Rendition] = field(default_factory=list[Rendition])

@@ -1,0 +1,70 @@
+"""`vodstack retry`: a video that failed, or was forgotten, is worked on again."""
+
+import time
+
+import click
+from botocore.exceptions import ClientError
+
+from vodstack_cli.errors import CommandError
+from vodstack_cli.foundation import Foundation, aws_errors, stack_option
+from vodstack_contracts import moves
+from vodstack_contracts.jobs import encode_arrival
+from vodstack_contracts.objects import original_key
+from vodstack_contracts.videos import Status, VideoRecord, is_video_id
+
+
+@click.command()
+@stack_option
+@click.argument("video")
+def retry(stack: str, video: str) -> None:
+    """Work on VIDEO (its id) again from its original. Safe to repeat."""
+    if not is_video_id(video):
+        raise CommandError(f"{video!r} is no id of a video: ids are UUIDs in lower case.")
+    with aws_errors():
+        foundation = Foundation(stack)
+        was = _require_workable(foundation.record(video), video)
+        _require_original(foundation, video)
+        if was is Status.FAILED:
+            _queue_failed(foundation, video)
+        body = encode_arrival(video, foundation.bucket)
+        foundation.sqs.send_message(QueueUrl=foundation.arrivals.url, MessageBody=body)
+    click.echo(f"{video} was {was}; its arrival is sent again.")
+
+
+def _require_workable(record: VideoRecord | None, video: str) -> Status:
+    if record is None or record.status is Status.DELETED:
+        raise CommandError(f"There is no video {video}.")
+    if record.status is Status.READY:
+        raise CommandError(f"The video {video} is ready: there is nothing to try again.")
+    if record.status is Status.PROCESSING and record.lease and record.lease.expires_at > time.time():
+        raise CommandError(
+            f"A worker has the video {video} in hand, at {record.progress:.0%}. "
+            "Should that worker be dead, another takes the video over by itself."
+        )
+    return record.status
+
+
+def _require_original(foundation: Foundation, video: str) -> None:
+    try:
+        foundation.s3.head_object(Bucket=foundation.bucket, Key=original_key(video))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchKey", "NotFound"}:
+            raise
+        raise CommandError(f"The original of {video} is not stored: the video has to be uploaded again.") from error
+
+
+def _queue_failed(foundation: Foundation, video: str) -> None:
+    """Should this die before the arrival is sent, the worker's sweep sends it; so does a second run."""
+    update = moves.move(
+        video,
+        Status.QUEUED,
+        within={Status.FAILED},
+        changes={"failures": 0, "progress": 0.0},
+        remove=("error", "setback", "stage"),
+    )
+    try:
+        foundation.dynamodb.update_item(TableName=foundation.table, **update)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            raise
+        raise CommandError(f"The video {video} has just changed: look at it and run this again.") from error
