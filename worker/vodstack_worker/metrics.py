@@ -29,3 +29,6 @@ class Metrics:
         self.heartbeats_lost = Counter(
             names.WORKER_HEARTBEATS_LOST, "Jobs stopped because their lease was lost", registry=self.registry
         )
+        self.resent = Counter(
+            names.WORKER_ARRIVALS_RESENT, "Arrivals of forgotten videos that were sent again", registry=self.registry
+        )

@@ -19,6 +19,7 @@ from vodstack_worker.pulse import Pulse
 from vodstack_worker.records import Records
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
+from vodstack_worker.sweep import Sweep
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -67,6 +68,8 @@ async def serve(settings: Settings) -> None:
             metrics=metrics,
             pulse=pulse,
         )
+        sweep = asyncio.create_task(Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics).run())
+        stack.callback(sweep.cancel)
         log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
         await consumer.run(stop)
         log.info("stopped")

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     region: str = _variable(Variable.AWS_REGION, description="AWS region")
     bucket: str = _variable(Variable.S3_BUCKET, description="bucket of originals and renditions")
     table: str = _variable(Variable.DYNAMODB_TABLE, description="table of the video records")
+    work_table: str = _variable(Variable.WORK_TABLE, description="table of short-lived work items")
     queue_url: str = _variable(Variable.SQS_QUEUE_URL, description="arrivals queue")
     scratch_directory: Path = _variable(
         Variable.SCRATCH_DIRECTORY,
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
     )
     retry_delay: Annotated[int, Ge(0), Le(900)] = _variable(
         "VODSTACK_RETRY_DELAY_SECONDS", 30, description="pause before the first retry; it doubles up to 15 minutes"
+    )
+    resend_after: Annotated[int, Ge(4)] = _variable(
+        "VODSTACK_RESEND_AFTER_SECONDS",
+        21_600,
+        description="seconds after which a waiting video's arrival is sent again",
     )
     max_duration: Annotated[int, Ge(1)] = _variable(
         "VODSTACK_MAX_DURATION_SECONDS", 14_400, description="longest video accepted"

@@ -43,7 +43,8 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
             resources=[foundation.arrivals_queue_arn, foundation.chunks_queue_arn],
         ),
         _key(foundation, "dynamodb", "s3", "sqs"),
-        Statement(sid="Records", actions=list(record), resources=[foundation.videos_table_arn]),
+        # Scan is the sweep's, for videos whose message was lost.
+        Statement(sid="Records", actions=[*record, "dynamodb:Scan"], resources=[foundation.videos_table_arn]),
         Statement(
             sid="Work",
             actions=[*record, "dynamodb:DeleteItem", "dynamodb:PutItem"],

@@ -14,3 +14,4 @@ WORKER_JOBS_IN_FLIGHT = "vodstack_worker_jobs_in_flight"
 WORKER_JOBS = "vodstack_worker_jobs_total"  # label outcome: ready, failed, dropped, returned, retried
 WORKER_STAGE_DURATION = "vodstack_worker_stage_duration_seconds"  # label stage
 WORKER_HEARTBEATS_LOST = "vodstack_worker_heartbeats_lost_total"
+WORKER_ARRIVALS_RESENT = "vodstack_worker_arrivals_resent_total"
