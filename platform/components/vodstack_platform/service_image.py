@@ -39,6 +39,7 @@ class ServiceImage(pulumi.ComponentResource):
             cache_from=[docker_build.CacheFromArgs(registry=docker_build.CacheFromRegistryArgs(ref=cache))],
             cache_to=[docker_build.CacheToArgs(registry=_cache_to(cache))],
             build_on_preview=False,
+            push=False,  # the export does it
             registries=[self._login(args.repository_url)],
             opts=pulumi.ResourceOptions(parent=self),
         )
