@@ -23,7 +23,7 @@ from vodstack_app.playback.routes import play_video
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
-from vodstack_app.videos.routes import edit_video, get_video, list_videos, upload_video
+from vodstack_app.videos.routes import delete_video, edit_video, get_video, list_videos, upload_video
 
 # For uploads that the server has cancelled because they outlived its grace.
 UNDO_PATIENCE_SECONDS = 5.0
@@ -32,6 +32,7 @@ ROUTES = (
     list_videos,
     get_video,
     edit_video,
+    delete_video,
     play_video,
     check_liveness,
     check_readiness,
@@ -49,7 +50,9 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
         async with open_clients(settings) as clients:
             services = build_services(settings, metrics, readiness, clients)
             app.state[STATE_KEY] = services
+            services.deletions.start()
             yield
+            await services.deletions.leave()
             await services.intake.settle(UNDO_PATIENCE_SECONDS)
 
     app = Litestar(

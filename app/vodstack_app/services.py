@@ -10,8 +10,10 @@ from vodstack_app.health.readiness import Readiness
 from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
 from vodstack_app.settings import Settings
+from vodstack_app.videos.deletion import Deletions
 from vodstack_app.videos.intake import Intake
 from vodstack_app.videos.listing import Listing
+from vodstack_app.videos.objects import StoredObjects
 from vodstack_app.videos.original import OriginalUpload
 from vodstack_app.videos.records import Records
 
@@ -28,6 +30,7 @@ class Services:
     gate: Gate
     records: Records
     listing: Listing
+    deletions: Deletions
     intake: Intake
     published: Published
 
@@ -41,6 +44,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         readiness=readiness,
         gate=build_gate(settings),
         records=records,
+        deletions=Deletions(records, StoredObjects(clients.s3, settings.bucket)),
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(
             records,

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 
 from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import from_item
-from vodstack_contracts.moves import amend, create, move, take
-from vodstack_contracts.videos import MOVES, Lease, Status, VideoRecord, new_video_id, timestamp
+from vodstack_contracts.moves import amend, create, delete, move, take
+from vodstack_contracts.videos import (
+    DELETED_OWNER,
+    MOVES,
+    Deletion,
+    Lease,
+    Status,
+    VideoRecord,
+    new_video_id,
+    timestamp,
+)
 
 
 class Table:
@@ -136,3 +145,17 @@ def test_an_amendment_can_ask_that_a_value_is_still_what_it_was(table):
     assert table.update(amend(video_id, {Status.UPLOADING}, changes=first, unchanged={"metadata": {}}))
     assert not table.update(amend(video_id, {Status.UPLOADING}, changes=second, unchanged={"metadata": {}}))
     assert table.get(video_id).metadata == {"camera": "north"}
+
+
+def test_a_deletion_leaves_the_bare_record_from_any_state(table):
+    video_id = table.add(Status.PROCESSING, lease("a"))
+    deletion = Deletion(former_owner="somebody", deleted_at=1, purge_at=2)
+    assert table.update(delete(video_id, deletion))
+    record = table.get(video_id)
+    assert (record.status, record.owner, record.deletion, record.expires_at) == (
+        Status.DELETED,
+        DELETED_OWNER,
+        deletion,
+        None,
+    )
+    assert not table.update(delete(video_id, deletion))

@@ -152,7 +152,8 @@ def test_the_api_touches_no_queue_and_the_worker_no_lists(dev):
     assert not [action for action in api if action.startswith("sqs:")]
     assert "dynamodb:Query" in api
     assert "dynamodb:Query" not in worker
-    assert "s3:DeleteObject" not in api
+    deletable = [s["Resource"] for s in _statements(dev, "api-policy") if "s3:DeleteObject" in s["Action"]]
+    assert deletable == [[f"{dev.outputs['bucketArn']}/{prefix}/*"] for prefix in ("originals", "renditions")]
     (renditions,) = (s["Resource"] for s in _statements(dev, "worker-policy") if "s3:DeleteObject" in s["Action"])
     assert renditions == [f"{dev.outputs['bucketArn']}/renditions/*"]
     assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"} <= worker

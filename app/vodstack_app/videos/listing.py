@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from vodstack_app.aws import storage_errors
 from vodstack_app.errors import InvalidCursorError
+from vodstack_app.videos.records import OWNER_INDEX
 from vodstack_contracts.items import from_attribute, from_item, to_attribute
 from vodstack_contracts.videos import Status, VideoRecord, timestamp
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
-OWNER_INDEX = "by-owner"
 LIMIT_DEFAULT = 20
 LIMIT = 100
 # A filter may pass over many records: so many are looked at before a page ends, full or not.

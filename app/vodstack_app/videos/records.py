@@ -1,7 +1,7 @@
 """The videos table as the API reads and writes it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,12 +11,13 @@ from vodstack_app.errors import ConflictError, NotFoundError
 from vodstack_app.identity import Identity
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item, to_attribute
-from vodstack_contracts.videos import Status, VideoRecord
+from vodstack_contracts.videos import DELETED_OWNER, Deletion, Status, VideoRecord
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
 _ALIVE = frozenset(Status) - {Status.DELETED}
+OWNER_INDEX = "by-owner"
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -64,6 +65,45 @@ class Records:
                 raise
         return from_item(answer.get("Attributes", {}), VideoRecord)
 
+    async def delete(self, video_id: str, deletion: Deletion) -> None:
+        # Where the condition is false somebody else has deleted it, or this very call before its answer was lost.
+        with storage_errors():
+            await self._conditional("update_item", moves.delete(video_id, deletion))
+
+    async def due_deletions(self, now: float) -> AsyncIterator[tuple[str, Deletion]]:
+        """Deleted videos that are to be looked at by `now`."""
+        arguments: dict[str, Any] = {
+            "IndexName": OWNER_INDEX,
+            "KeyConditionExpression": "#owner = :owner",
+            "FilterExpression": "#status = :deleted AND #deletion.#purge_at <= :now",
+            "ExpressionAttributeNames": {f"#{name}": name for name in ("owner", "status", "deletion", "purge_at")},
+            "ExpressionAttributeValues": {
+                ":owner": to_attribute(DELETED_OWNER),
+                ":deleted": to_attribute(Status.DELETED),
+                ":now": to_attribute(now),
+            },
+        }
+        while True:
+            with storage_errors():
+                answer = await self._dynamodb.query(TableName=self._table, **arguments)
+            for item in answer["Items"]:
+                record = from_item(item, VideoRecord)
+                if record.deletion:
+                    yield record.video_id, record.deletion
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def put_off(self, video_id: str, deletion: Deletion) -> None:
+        with storage_errors():
+            await self._conditional(
+                "update_item", moves.amend(video_id, {Status.DELETED}, changes={"deletion": deletion})
+            )
+
+    async def forget(self, video_id: str) -> None:
+        """Remove the record of a deleted video."""
+        await self._remove(video_id, Status.DELETED)
+
     async def enqueue(self, video_id: str) -> None:
         """Tell that the original is there, unless a worker has found out and gone further."""
         update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at",))
@@ -72,14 +112,17 @@ class Records:
 
     async def discard(self, video_id: str) -> None:
         """Remove a record whose original never arrived."""
-        deletion = {
+        await self._remove(video_id, Status.UPLOADING)
+
+    async def _remove(self, video_id: str, status: Status) -> None:
+        removal = {
             "Key": {moves.KEY: to_attribute(video_id)},
-            "ConditionExpression": "#status = :uploading",
+            "ConditionExpression": "#status = :status",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": {":uploading": to_attribute(Status.UPLOADING)},
+            "ExpressionAttributeValues": {":status": to_attribute(status)},
         }
         with storage_errors():
-            await self._conditional("delete_item", deletion)
+            await self._conditional("delete_item", removal)
 
     async def _conditional(self, operation: str, arguments: dict[str, Any]) -> bool:
         """Whether the write's condition held."""

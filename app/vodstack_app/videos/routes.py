@@ -1,10 +1,11 @@
 import time
 from typing import Annotated, Any, Literal
 
-from litestar import Request, Response, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
+from litestar.status_codes import HTTP_204_NO_CONTENT
 from msgspec import structs
 
 from vodstack_app import errors
@@ -154,6 +155,21 @@ async def edit_video(
     record = await edit(services.records, canonical_id, identity, await read_patch(request))
     view, mp4_key = _view(request, record)
     return await _signed(services, view, mp4_key)
+
+
+@delete(
+    "/videos/{video_id:str}",
+    operation_id="deleteVideo",
+    summary="Delete a video",
+    tags=["videos"],
+    status_code=HTTP_204_NO_CONTENT,
+    responses=problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
+)
+async def delete_video(
+    video_id: VideoId, services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> None:
+    """Gone at once, in whatever state; the original and all that was made of it are removed soon after."""
+    await services.deletions.delete(read_video_id(video_id), identity)
 
 
 def _view(request: Request[Any, Any, Any], record: VideoRecord) -> tuple[VideoView, str | None]:

@@ -15,9 +15,15 @@ def api_statements(foundation: Foundation) -> list[Statement]:
     record = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
     return [
         Statement(
-            sid="Originals", actions=[*_UPLOAD, "s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]
+            sid="Originals",
+            actions=[*_UPLOAD, "s3:GetObject", "s3:DeleteObject"],
+            resources=[_objects(foundation, ORIGINALS_PREFIX)],
         ),
-        Statement(sid="Renditions", actions=["s3:GetObject"], resources=[_objects(foundation, RENDITIONS_PREFIX)]),
+        Statement(
+            sid="Renditions",
+            actions=["s3:GetObject", "s3:DeleteObject"],
+            resources=[_objects(foundation, RENDITIONS_PREFIX)],
+        ),
         Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
         Statement(sid="Records", actions=[*record, "dynamodb:DescribeTable"], resources=[videos, work]),
         _key(foundation, "dynamodb", "s3"),

@@ -9,9 +9,11 @@ from typing import Any
 
 from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import to_attribute, to_item
-from vodstack_contracts.videos import Lease, Status, VideoRecord, sources_of, timestamp
+from vodstack_contracts.videos import DELETED_OWNER, Deletion, Lease, Status, VideoRecord, sources_of, timestamp
 
 KEY = "video_id"
+_WORDS = ("title", "description", "tags", "metadata", "file_name")
+_FINDINGS = ("source", "renditions", "playback", "error", "setback")
 
 
 def create(record: VideoRecord) -> dict[str, Any]:
@@ -40,6 +42,16 @@ def move(
     if lease_token is not None:
         condition.lease_held(lease_token)
     return _update(video_id, {"status": target, **(changes or {})}, remove, condition)
+
+
+def delete(video_id: str, deletion: Deletion) -> dict[str, Any]:
+    """Arguments of UpdateItem by which a video is deleted, from whatever state: what was said of it goes."""
+    return move(
+        video_id,
+        Status.DELETED,
+        changes={"owner": DELETED_OWNER, "deletion": deletion},
+        remove=("expires_at", *_WORDS, *_FINDINGS),
+    )
 
 
 def take(video_id: str, lease: Lease, *, now: float, changes: Mapping[str, object] | None = None) -> dict[str, Any]:

@@ -23,6 +23,9 @@ class Status(StrEnum):
     DELETED = "deleted"
 
 
+# Deleted records lie together in the owners' index, under a name that no listing asks for.
+DELETED_OWNER = "#deleted"
+
 # The object's arrival is the job, and it may overtake the API's own write: hence uploading -> processing.
 MOVES: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
@@ -114,6 +117,14 @@ class Lease(Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
+class Deletion(Struct, frozen=True, kw_only=True):
+    """What a `deleted` record is kept for: its objects are removed at `purge_at`. Both moments are in epoch seconds."""
+
+    former_owner: str | None = None
+    deleted_at: int
+    purge_at: int
+
+
 class VideoRecord(Struct, kw_only=True):
     """One video as the videos table holds it.
 
@@ -144,6 +155,7 @@ class VideoRecord(Struct, kw_only=True):
     source: SourceFacts | None = None
     renditions: list[Rendition] = field(default_factory=list[Rendition])
     playback: Playback | None = None
+    deletion: Deletion | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict[str, float])
 
 

@@ -1,0 +1,87 @@
+"""Deleting a video: the record goes out of sight at once, its objects follow, and then it goes itself.
+
+Whatever dies in between, the record stays among the deleted ones and says when to look at it next
+(docs/adr/0014-a-deleted-video-stays-until-its-objects-are-gone.md).
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+
+from vodstack_app.errors import AppError
+from vodstack_app.identity import Identity
+from vodstack_app.videos.objects import StoredObjects
+from vodstack_app.videos.records import Records
+from vodstack_contracts.videos import Deletion
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+SWEEP_SECONDS = 600.0
+# By then no worker that missed the deletion publishes, and no upload that it overtook completes.
+SETTLING_SECONDS = 24 * 3600
+PARALLEL = 4
+
+
+class Deletions:
+    """Takes videos away."""
+
+    def __init__(self, records: Records, objects: StoredObjects) -> None:
+        self._records = records
+        self._objects = objects
+        self._slots = asyncio.Semaphore(PARALLEL)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def delete(self, video_id: str, identity: Identity) -> None:
+        """Take the video out of sight; its objects follow. Raises NotFoundError or UnavailableError."""
+        record = await self._records.find(video_id, identity)
+        now = int(time.time())
+        deletion = Deletion(former_owner=record.owner, deleted_at=now, purge_at=now)
+        await self._records.delete(video_id, deletion)
+        self._keep(self._purge(video_id, deletion))
+
+    def start(self) -> None:
+        """Finish what was left unfinished, now and from time to time."""
+        self._keep(self._sweep_for_ever())
+
+    async def leave(self) -> None:
+        """Stop; what is unfinished is found by the next sweep, here or elsewhere."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self._sweep()
+            except AppError as error:
+                log.warning("deleted videos not looked for", cause=repr(error.__cause__))
+            except Exception:
+                log.exception("the sweep of deleted videos failed")
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _sweep(self) -> None:
+        async for video_id, deletion in self._records.due_deletions(time.time()):
+            await self._purge(video_id, deletion)
+
+    async def _purge(self, video_id: str, deletion: Deletion) -> None:
+        settled_at = deletion.deleted_at + SETTLING_SECONDS
+        # Read first: what appears while the objects go must not be taken for gone.
+        is_settled = time.time() >= settled_at
+        try:
+            async with self._slots:
+                await self._objects.remove(video_id)
+                if is_settled:
+                    await self._records.forget(video_id)
+                else:
+                    await self._records.put_off(video_id, replace(deletion, purge_at=settled_at))
+        except AppError as error:
+            log.warning("a deleted video's objects are left to the sweep", video_id=video_id, cause=repr(error))

@@ -1,0 +1,33 @@
+"""What lies in the bucket for a video."""
+
+from typing import TYPE_CHECKING
+
+from vodstack_app.aws import storage_errors
+from vodstack_app.errors import UnavailableError
+from vodstack_contracts.objects import original_key, rendition_prefix
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef
+
+
+class StoredObjects:
+    """The original and everything that was published."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    async def remove(self, video_id: str) -> None:
+        """Delete all that is there now. Raises UnavailableError; then some may be left."""
+        for prefix in (original_key(video_id), rendition_prefix(video_id)):
+            with storage_errors():
+                while keys := await self._some_keys(prefix):
+                    answer = await self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+                    if faults := answer.get("Errors"):
+                        raise UnavailableError(f"The bucket keeps an object: {faults[0].get('Code')}.")
+
+    async def _some_keys(self, prefix: str) -> "list[ObjectIdentifierTypeDef]":
+        # A listing's page has as many keys as a deletion takes.
+        listing = await self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
+        return [{"Key": entry["Key"]} for entry in listing.get("Contents", []) if "Key" in entry]
