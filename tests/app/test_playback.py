@@ -9,15 +9,31 @@ from vodstack_contracts.videos import VideoRecord
 def ready(api: Api) -> VideoRecord:
     record = ready_record()
     api.put_record(record)
-    for path, body in (("hls/master.m3u8", b"#EXTM3U\n"), ("hls/360p/0.m4s", b"segment")):
+    files = {
+        "hls/master.m3u8": b"#EXTM3U\n",
+        "hls/manifest.mpd": b"<MPD/>",
+        "thumbnails/index.vtt": b"WEBVTT\n",
+        "hls/360p/0.m4s": b"segment",
+    }
+    for path, body in files.items():
         api.s3.put_object(Bucket=api.foundation.bucket, Key=f"renditions/{record.video_id}/{path}", Body=body)
     return record
 
 
-def test_a_playlist_comes_from_the_api_itself(api: Api, ready: VideoRecord):
-    answer = api.client.get(f"/videos/{ready.video_id}/playback/hls/master.m3u8")
-    assert (answer.status_code, answer.content) == (200, b"#EXTM3U\n")
-    assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
+@pytest.mark.parametrize(
+    ("path", "body", "media_type"),
+    [
+        ("hls/master.m3u8", b"#EXTM3U\n", "application/vnd.apple.mpegurl"),
+        ("hls/manifest.mpd", b"<MPD/>", "application/dash+xml"),
+        ("thumbnails/index.vtt", b"WEBVTT\n", "text/vtt"),
+    ],
+)
+def test_what_names_other_files_comes_from_the_api_itself(
+    api: Api, ready: VideoRecord, path: str, body: bytes, media_type: str
+):
+    answer = api.client.get(f"/videos/{ready.video_id}/playback/{path}")
+    assert (answer.status_code, answer.content) == (200, body)
+    assert answer.headers["content-type"].partition(";")[0] == media_type
 
 
 def test_a_segment_is_fetched_by_a_url_that_soon_expires(api: Api, ready: VideoRecord):

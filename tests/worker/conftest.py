@@ -29,6 +29,7 @@ from vodstack_worker.probe import Probe, probe
 from vodstack_worker.publish import Published, measure_output
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import GIB
+from vodstack_worker.thumbnails import make_thumbnails
 from vodstack_worker.transcode import Plan, assemble, encode, plan_encode
 
 T = TypeVar("T")
@@ -248,6 +249,7 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             plan = plan_encode(found, threads=2)
             await encode(folder, plan, limits, lambda _: None)
             await assemble(folder, plan, limits)
+            await make_thumbnails(folder, plan, limits)
             return Transcoded(found, plan, measure_output(folder, plan, new_video_id()), folder)
 
         yield lambda source: asyncio.run(run(source))

@@ -14,6 +14,7 @@ from vodstack_worker.probe import SOURCE, probe
 from vodstack_worker.publish import Published, measure_output, publish, withdraw
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
+from vodstack_worker.thumbnails import make_thumbnails
 from vodstack_worker.transcode import assemble, encode, plan_encode
 from vodstack_worker.work import Work
 
@@ -75,6 +76,7 @@ class Pipeline:
             with work.in_stage(Stage.TRANSCODE):
                 await encode(folder, plan, self._limits, work.advance)
                 await assemble(folder, plan, self._limits)
+                await make_thumbnails(folder, plan, self._limits)
                 published = await asyncio.to_thread(measure_output, folder, plan, arrival.video_id)
             with work.in_stage(Stage.PUBLISH):
                 await publish(self._s3, bucket, folder, arrival.video_id, keys=work.keys, on_progress=work.advance)

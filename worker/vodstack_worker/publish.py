@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, rendition_key
+from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_key
 from vodstack_contracts.videos import FailureCode, Playback, Rendition
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
@@ -30,6 +30,7 @@ _CONTENT_TYPES = {
     ".m4s": ("video/iso.segment", _FOREVER),
     ".mp4": ("video/mp4", _FOREVER),
     ".jpg": ("image/jpeg", _FOREVER),
+    ".vtt": ("text/vtt", "max-age=300"),
 }
 
 
@@ -54,7 +55,7 @@ def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
     (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
         multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}")
     )
-    for made in (MP4, POSTER):
+    for made in (MP4, POSTER, THUMBNAILS):
         if not (folder / OUTPUT / made).is_file():
             raise RetryError(f"{made} was not written")
     return Published(
@@ -74,6 +75,7 @@ def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
             hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
             mp4_key=rendition_key(video_id, MP4),
             poster_key=rendition_key(video_id, POSTER),
+            thumbnails_key=rendition_key(video_id, THUMBNAILS),
             mp4_size_bytes=(folder / OUTPUT / MP4).stat().st_size,
         ),
     )

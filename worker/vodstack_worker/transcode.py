@@ -22,6 +22,7 @@ PLAYLIST = "index.m3u8"
 INIT = "init.mp4"
 MP4 = f"{OUTPUT}/video.mp4"
 POSTER = f"{OUTPUT}/poster.jpg"
+QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 
 _GROUPS_PER_SEGMENT = 2
 _GROUP_SECONDS = 2
@@ -43,7 +44,6 @@ _TONE_MAP = (
 )
 # How ffmpeg ends when a signal asks it to; here the only one is that of the CPU limit.
 _STOPPED_BY_SIGNAL = 255
-_QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
 _BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
@@ -98,7 +98,7 @@ async def encode(folder: Path, plan: Plan, limits: Limits, on_progress: Callable
     ending = await run_tool(
         imageio_ffmpeg.get_ffmpeg_exe(), encode_arguments(plan, bounded.cpu_seconds), folder, bounded, on_line
     )
-    _require_success(ending, "encode")
+    require_success(ending, "encode")
 
 
 async def assemble(folder: Path, plan: Plan, limits: Limits) -> None:
@@ -106,13 +106,13 @@ async def assemble(folder: Path, plan: Plan, limits: Limits) -> None:
     duration = plan.probe.facts.duration_seconds
     bounded = replace(limits, wall_seconds=_WALL_SECONDS + duration, cpu_seconds=int(_WALL_SECONDS + duration))
     for arguments in (_mp4_arguments(plan), _poster_arguments(duration)):
-        _require_success(await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded), "assemble")
+        require_success(await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded), "assemble")
 
 
 def encode_arguments(plan: Plan, cpu_seconds: int) -> list[str]:
     """Ffmpeg's arguments: fixed words and numbers of ours, nothing that a client wrote."""
     return [
-        *_QUIET,
+        *QUIET,
         *("-progress", "pipe:1", "-stats_period", "0.5"),
         *("-max_alloc", str(_MAX_ALLOCATION_BYTES), "-timelimit", str(cpu_seconds)),
         *("-filter_complex_threads", str(plan.threads)),
@@ -206,20 +206,21 @@ def _mp4_arguments(plan: Plan) -> list[str]:
         for word in ("-protocol_whitelist", "file", "-f", "hls", "-i", f"{OUTPUT}/hls/{name}/{PLAYLIST}")
     ]
     maps = [word for number in range(len(names)) for word in ("-map", f"{number}:0")]
-    return [*_QUIET, "-copyts", *inputs, *maps, *_BARE, "-c", "copy", "-movflags", "+faststart", "-f", "mp4", MP4]
+    return [*QUIET, "-copyts", *inputs, *maps, *_BARE, "-c", "copy", "-movflags", "+faststart", "-f", "mp4", MP4]
 
 
 def _poster_arguments(duration: float) -> list[str]:
     position = duration * _POSTER_POSITION if duration > 1 else 0.0
     return [
-        *_QUIET,
+        *QUIET,
         *("-ss", f"{position:.3f}", "-protocol_whitelist", "file", "-f", "mov", "-i", MP4),
         *("-frames:v", "1", "-vf", f"scale='min({_POSTER_WIDTH},iw)':-2:out_range=full,format=yuvj420p", "-q:v", "3"),
         *("-f", "image2", "-update", "1", POSTER),
     ]
 
 
-def _require_success(ending: Ending, step: str) -> None:
+def require_success(ending: Ending, step: str) -> None:
+    """Raises GiveUpError or RetryError, by how a step ended."""
     exceeded = "CPU time" if ending.code == _STOPPED_BY_SIGNAL else ending.exceeded
     if exceeded:
         raise GiveUpError(

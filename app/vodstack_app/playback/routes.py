@@ -1,5 +1,6 @@
 """Playback of a private bucket: playlists pass through the API, media goes by URLs that live for minutes."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from litestar import MediaType, Response, get
@@ -18,8 +19,9 @@ from vodstack_contracts.errors import UnknownKeyError
 from vodstack_contracts.objects import rendition_key
 from vodstack_contracts.videos import Status
 
-PLAYLIST_SUFFIX = ".m3u8"
 PLAYLIST_MEDIA_TYPE = "application/vnd.apple.mpegurl"
+# Files that name others by relative URLs: behind a signed URL of their own those would lead nowhere.
+NAMING_MEDIA_TYPES = {".m3u8": PLAYLIST_MEDIA_TYPE, ".mpd": "application/dash+xml", ".vtt": "text/vtt"}
 # A redirect that is kept for longer than its URL lives would break a paused player.
 REDIRECT_CACHE_SECONDS = FILE_URL_SECONDS // 2
 
@@ -33,7 +35,7 @@ FilePath = Annotated[str, PathParameter(description="A file of the video, such a
     summary="Play a video",
     tags=["playback"],
     media_type=PLAYLIST_MEDIA_TYPE,
-    response_description="A playlist; its relative URLs lead back here",
+    response_description="A playlist, manifest or WebVTT file; its relative URLs lead back here",
     responses={
         HTTP_307_TEMPORARY_REDIRECT: ResponseSpec(
             data_container=None, description="Every other file: the Location opens it for some minutes"
@@ -56,8 +58,8 @@ async def play_video(
         key = rendition_key(record.video_id, path)
     except UnknownKeyError as error:
         raise errors.NotFoundError("The video has no such file.") from error
-    if path.endswith(PLAYLIST_SUFFIX):
-        return Response(await services.published.read_playlist(key), media_type=PLAYLIST_MEDIA_TYPE)
+    if media_type := NAMING_MEDIA_TYPES.get(PurePosixPath(path).suffix):
+        return Response(await services.published.read_playlist(key), media_type=media_type)
     await services.published.require(key)
     location = await services.published.sign(key, FILE_URL_SECONDS)
     headers = {"Location": location, "Cache-Control": f"private, max-age={REDIRECT_CACHE_SECONDS}"}

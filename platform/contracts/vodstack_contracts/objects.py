@@ -1,9 +1,10 @@
 """Where things lie in the bucket.
 
 originals/{video_id}/source           the client's file, byte for byte; its arrival is the job
-renditions/{video_id}/hls/...         playlists, init segments and media segments
+renditions/{video_id}/hls/...         playlists, init segments and media segments, and a DASH manifest of the same
 renditions/{video_id}/video.mp4       the progressive MP4
 renditions/{video_id}/poster.jpg
+renditions/{video_id}/thumbnails/     sheets of small pictures, and the WebVTT file over them
 """
 
 import re
@@ -14,8 +15,10 @@ from vodstack_contracts.videos import is_video_id
 ORIGINALS_PREFIX = "originals/"
 RENDITIONS_PREFIX = "renditions/"
 MULTIVARIANT_PLAYLIST = "hls/master.m3u8"
+DASH_MANIFEST = "hls/manifest.mpd"
 MP4 = "video.mp4"
 POSTER = "poster.jpg"
+THUMBNAILS = "thumbnails/index.vtt"
 
 _RENDITION_PATH = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
 

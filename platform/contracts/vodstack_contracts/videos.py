@@ -89,12 +89,16 @@ class Rendition(Struct, frozen=True, kw_only=True):
 
 
 class Playback(Struct, frozen=True, kw_only=True):
-    """Keys of what a player opens: the HLS multivariant playlist, the progressive MP4, the poster."""
+    """Keys of what a player opens: the HLS multivariant playlist, the progressive MP4, the poster, the thumbnails.
+
+    What older workers did not write is None.
+    """
 
     hls_key: str
     mp4_key: str
     poster_key: str
     mp4_size_bytes: int
+    thumbnails_key: str | None = None
 
 
 class SourceFacts(Struct, frozen=True, kw_only=True):
