@@ -14,6 +14,7 @@ from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
 from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
 from vodstack_app.errors import exception_handlers
+from vodstack_app.events.routes import watch_video
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
 from vodstack_app.identity import provide_identity
@@ -33,6 +34,7 @@ ROUTES = (
     get_video,
     edit_video,
     delete_video,
+    watch_video,
     play_video,
     check_liveness,
     check_readiness,

@@ -6,6 +6,7 @@ from litestar.datastructures import State
 
 from vodstack_app.auth.gate import Gate, build_gate
 from vodstack_app.aws import Clients
+from vodstack_app.events.watches import Watches
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
@@ -31,6 +32,7 @@ class Services:
     records: Records
     listing: Listing
     deletions: Deletions
+    watches: Watches
     intake: Intake
     published: Published
 
@@ -44,6 +46,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         readiness=readiness,
         gate=build_gate(settings),
         records=records,
+        watches=Watches(records, readiness),
         deletions=Deletions(records, StoredObjects(clients.s3, settings.bucket)),
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(

@@ -92,6 +92,7 @@ def test_the_description_names_every_route_and_the_streamed_form(api: Api):
     assert set(described["paths"]) == {
         "/videos",
         "/videos/{video_id}",
+        "/videos/{video_id}/events",
         "/videos/{video_id}/playback/{file_path}",
         "/livez",
         "/readyz",

@@ -25,6 +25,10 @@ class Readiness:
     def watch(self, clients: Clients, settings: Settings) -> None:
         self._clients, self._settings = clients, settings
 
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
+
     def drain(self) -> None:
         """Ask for no more requests: the process is leaving."""
         self._draining = True

@@ -110,8 +110,8 @@ def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
         upload_date=record.upload_date,
         status=record.status,
         progress=record.progress,
-        stage=_visible_stage(record),
-        error=_visible_failure(record),
+        stage=visible_stage(record),
+        error=visible_failure(record),
         source=_view_source(record),
         renditions=[_view_rendition(record, rung, playback_url) for rung in record.renditions] if ready else [],
         playback=_view_playback(record, playback_url),
@@ -130,8 +130,8 @@ def summarise_video(record: VideoRecord, *, base_url: str) -> SummaryView:
         upload_date=record.upload_date,
         status=record.status,
         progress=record.progress,
-        stage=_visible_stage(record),
-        error=_visible_failure(record),
+        stage=visible_stage(record),
+        error=visible_failure(record),
         source=_view_source(record),
         playback=_view_playback(record, _playback_url(record, base_url)),
     )
@@ -141,11 +141,11 @@ def _playback_url(record: VideoRecord, base_url: str) -> str:
     return f"{base_url}/videos/{record.video_id}/playback"
 
 
-def _visible_stage(record: VideoRecord) -> Stage | None:
+def visible_stage(record: VideoRecord) -> Stage | None:
     return record.stage if record.status is Status.PROCESSING else None
 
 
-def _visible_failure(record: VideoRecord) -> FailureView | None:
+def visible_failure(record: VideoRecord) -> FailureView | None:
     if record.status is not Status.FAILED or record.error is None:
         return None
     return FailureView(code=record.error.code, message=record.error.message)
