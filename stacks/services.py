@@ -10,11 +10,15 @@ from vodstack_contracts.environment import Variable
 from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
 from vodstack_platform.access import api_statements, worker_statements
 from vodstack_platform.api_address import ApiAddress, ApiAddressArgs
-from vodstack_platform.config import LayerName
+from vodstack_platform.config import LayerName, StackSettings
 from vodstack_platform.config.services import ImageSettings, ServicesSettings
+from vodstack_platform.keda import Keda, KedaArgs
 from vodstack_platform.labels import labels
 from vodstack_platform.layer import Layer
+from vodstack_platform.load_scaling import LoadScaling, LoadScalingArgs
+from vodstack_platform.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from vodstack_platform.policy import Statement
+from vodstack_platform.queue_scaling import QueueScaling, QueueScalingArgs
 from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
 from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs
@@ -32,7 +36,8 @@ BUILD_CONTEXT = ".."
 FOLDERS = {"api": "app", "worker": "worker"}
 
 
-def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
+def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
+    settings = everything.services
     builders = [docker_build.Provider("docker-build")] if settings.images.build else []
     layer = Layer(LayerName.SERVICES, [provider, cluster.provider, *builders])
     opts = pulumi.ResourceOptions(parent=layer)
@@ -40,8 +45,9 @@ def build(settings: ServicesSettings, data: Foundation, cluster: ClusterTarget, 
     shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=_shared(settings, data))
     place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
     api, worker = place.identity("api", api_statements(data)), place.identity("worker", worker_statements(data))
-    Workload("api", _api(settings, data, place, api), opts)
-    Workload("worker", _worker(settings, data, place, worker), opts)
+    _scale_api(settings, place, Workload("api", _api(settings, data, place, api), opts))
+    _scale_worker(settings, data, place, Workload("worker", _worker(settings, data, place, worker), opts))
+    NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace), opts)
     address = ApiAddress("api", _address(settings, namespace), opts)
     layer.publish(
         ServicesOutputs(
@@ -108,7 +114,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         labels=labels("api"),
         service_account=identity.service_account,
         image=place.image("api", settings.images, settings.images.api, data.api_repository_url),
-        replicas=settings.api.replicas,
+        replicas=None if settings.api.scaling else settings.api.replicas,
         settings=place.settings,
         environment=environment,
         port_name="http",
@@ -133,6 +139,16 @@ def _auth(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
     }
 
 
+def _policies(settings: ServicesSettings, watcher: str, namespace: pulumi.Output[str]) -> NetworkPoliciesArgs:
+    return NetworkPoliciesArgs(
+        namespace=namespace,
+        watcher_namespace=watcher,
+        api_port=settings.api.port,
+        metrics_port=settings.worker.metrics_port,
+        callers=settings.exposure.source_ranges if settings.exposure.mode == "load-balancer" else (),
+    )
+
+
 def _address(settings: ServicesSettings, namespace: pulumi.Output[str]) -> ApiAddressArgs:
     return ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http", exposure=settings.exposure)
 
@@ -152,7 +168,7 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identit
         labels=labels("worker"),
         service_account=identity.service_account,
         image=place.image("worker", settings.images, settings.images.worker, data.worker_repository_url),
-        replicas=worker.replicas,
+        replicas=None if worker.scaling else worker.replicas,
         settings=place.settings,
         environment=environment,
         port_name="metrics",
@@ -161,3 +177,33 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identit
         scratch=f"{worker.scratch_gib}Gi",
         grace_period_seconds=worker.grace_period_seconds,
     )
+
+
+def _scale_api(settings: ServicesSettings, place: _Place, workload: Workload) -> None:
+    if scaling := settings.api.scaling:
+        args = LoadScalingArgs(
+            namespace=place.namespace,
+            deployment=workload.deployment_name,
+            cpu_percent=scaling.cpu_percent,
+            min_replicas=settings.api.replicas,
+            max_replicas=scaling.max_replicas,
+        )
+        LoadScaling("api", args, place.opts)
+
+
+def _scale_worker(settings: ServicesSettings, data: Foundation, place: _Place, workload: Workload) -> None:
+    scaling = settings.worker.scaling
+    if scaling is None:
+        return
+    keda = KedaArgs(cluster_name=place.cluster, queue_arns=[data.arrivals_queue_arn])
+    args = QueueScalingArgs(
+        namespace=place.namespace,
+        deployment=workload.deployment_name,
+        queue_urls=[data.arrivals_queue_url],
+        region=data.region,
+        messages_per_pod=settings.worker.jobs,
+        min_replicas=settings.worker.replicas,
+        max_replicas=scaling.max_replicas,
+        operator=Keda("keda", keda, place.opts).release if scaling.install_keda else None,
+    )
+    QueueScaling("worker", args, place.opts)

@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 MODULE = Path(__file__).parent / "apiserver"
 CACHE = Path(__file__).parents[2] / ".cache" / "cluster"
-# What the program's custom resources are defined by: a Go module and the folder in it. Keep to the chart's version.
+# What the program's custom resources are defined by: a Go module and the folder in it. Keep to the charts' versions.
 DEFINITIONS = {
     "monitoring.coreos.com": (
         "github.com/prometheus-operator/prometheus-operator@v0.93.1",
         "example/prometheus-operator-crd",
     ),
+    "keda.sh": ("github.com/kedacore/keda/v2@v2.20.2", "config/crd/bases"),
 }
 START_SECONDS = 120
 _TOKEN = "test-only"

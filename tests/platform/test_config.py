@@ -64,6 +64,7 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
         ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),
         ({"services": {"api": {"maxUploads": 16}}}, ["vodstack:services.api", "532Mi", "384Mi", "lower maxUploads"]),
+        ({"services": {"worker": {"replicas": 3, "scaling": {"maxReplicas": 2}}}}, ["services.worker", "fewer than"]),
         ({"services": {"logFormat": "text"}}, ["vodstack:services.logFormat", '"text"', "'console'"]),
         ({"foundation": "big"}, ["vodstack:foundation", '"big"']),
     ],

@@ -150,7 +150,7 @@ ALTERNATIVES = {
                     "certificateArn": "arn:aws:acm:eu-west-1:111111111111:certificate/c",
                 },
                 "images": {"api": "registry.example/api@sha256:" + "0" * 64, "worker": "registry.example/worker:1"},
-                "worker": {"jobs": 2},
+                "worker": {"jobs": 2, "scaling": {"maxReplicas": 20, "installKeda": False}},
             },
         },
     ),

@@ -115,8 +115,8 @@ def test_volumes_are_encrypted_and_made_where_their_pod_is(dev):
 
 def test_each_workload_that_calls_aws_has_a_role_of_its_own(dev):
     associations = dev.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")
-    assert {a.inputs["serviceAccount"] for a in associations} == {"api", "worker"}
-    assert len({a.inputs["roleArn"] for a in associations}) == 2
+    assert {a.inputs["serviceAccount"] for a in associations} == {"api", "worker", "keda-operator"}
+    assert len({a.inputs["roleArn"] for a in associations}) == 3
     (driver,) = dev.one("aws:eks/addon:Addon", "aws-ebs-csi-driver").inputs["podIdentityAssociations"]
     assert driver["serviceAccount"] == "ebs-csi-controller-sa"
     for role in dev.of_type("aws:iam/role:Role"):
@@ -142,14 +142,27 @@ def _requests(deployed) -> tuple[int, int]:
     """Millicores and MiB of all pods but those that run on each node."""
     millicores, mib = (sum(column) for column in zip(*(ONCE | ONCE_MORE).values(), strict=True))
     for deployment in deployed.of_type("kubernetes:apps/v1:Deployment"):
-        spec = deployment.inputs["spec"]
+        spec, fewest = deployment.inputs["spec"], _fewest(deployed)
         for container in spec["template"]["spec"]["containers"]:
             requests = container["resources"]["requests"]
-            millicores += spec["replicas"] * _millicores(requests["cpu"])
-            mib += spec["replicas"] * _mib(requests["memory"])
-    for requests in _chart_requests(deployed.one("kubernetes:helm.sh/v3:Release").inputs["values"]):
-        millicores, mib = millicores + _millicores(requests["cpu"]), mib + _mib(requests["memory"])
+            millicores += fewest[deployment.name] * _millicores(requests["cpu"])
+            mib += fewest[deployment.name] * _mib(requests["memory"])
+    for release in deployed.of_type("kubernetes:helm.sh/v3:Release"):
+        for requests in _chart_requests(release.inputs["values"]):
+            millicores, mib = millicores + _millicores(requests["cpu"]), mib + _mib(requests["memory"])
     return millicores, mib
+
+
+def _fewest(deployed) -> dict[str, int]:
+    """Pods of each Deployment at rest: those it asks for itself, or the least that its autoscaler keeps."""
+    fixed = {r.name: r.inputs["spec"].get("replicas") for r in deployed.of_type("kubernetes:apps/v1:Deployment")}
+    by_load = deployed.of_type("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")
+    by_queue = deployed.of_type("kubernetes:keda.sh/v1alpha1:ScaledObject")
+    return (
+        fixed
+        | {r.inputs["spec"]["scaleTargetRef"]["name"]: r.inputs["spec"]["minReplicas"] for r in by_load}
+        | {r.inputs["spec"]["scaleTargetRef"]["name"]: r.inputs["spec"]["minReplicaCount"] for r in by_queue}
+    )
 
 
 def _chart_requests(values, key=""):

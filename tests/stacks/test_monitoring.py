@@ -95,7 +95,7 @@ def test_dashboards_come_with_the_label_that_grafana_looks_for(dev):
 
 
 def test_the_chart_is_pinned_and_installed_with_its_hooks(dev):
-    release = dev.one("kubernetes:helm.sh/v3:Release").inputs
+    release = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").inputs
     assert release["version"] == "88.5.3"
     assert release["chart"].startswith("oci://")
     assert release["timeout"] >= 600
@@ -103,7 +103,7 @@ def test_the_chart_is_pinned_and_installed_with_its_hooks(dev):
 
 
 def test_everything_that_remembers_has_a_volume(dev):
-    values = dev.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    values = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").inputs["values"]
     prometheus = values["prometheus"]["prometheusSpec"]
     claim = prometheus["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["storageClassName"] == "gp3"
@@ -114,7 +114,7 @@ def test_everything_that_remembers_has_a_volume(dev):
 
 
 def test_prometheus_sees_our_monitors_and_not_what_eks_hides(dev):
-    values = dev.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    values = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").inputs["values"]
     prometheus = values["prometheus"]["prometheusSpec"]
     for kind in ("serviceMonitor", "podMonitor", "rule", "probe", "scrapeConfig"):
         assert prometheus[f"{kind}SelectorNilUsesHelmValues"] is False
@@ -123,7 +123,7 @@ def test_prometheus_sees_our_monitors_and_not_what_eks_hides(dev):
 
 
 def test_monitors_look_for_the_labels_and_ports_of_the_services(dev):
-    release = dev.one("kubernetes:helm.sh/v3:Release").urn
+    release = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").urn
     api = dev.one("kubernetes:monitoring.coreos.com/v1:ServiceMonitor")
     worker = dev.one("kubernetes:monitoring.coreos.com/v1:PodMonitor")
     service = dev.one("kubernetes:core/v1:Service", "api").inputs
@@ -141,5 +141,5 @@ def test_grafanas_password_is_generated_and_stays_secret(dev):
     secret = dev.one("kubernetes:core/v1:Secret", "grafana-admin")
     assert len(secret.inputs["stringData"]["password"]) == 32
     assert "stringData" in secret.secret_inputs
-    values = dev.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    values = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").inputs["values"]
     assert values["grafana"]["admin"]["existingSecret"] == "grafana-admin"

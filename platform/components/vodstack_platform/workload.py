@@ -19,13 +19,16 @@ _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """One of our services. `drain_seconds` is how long a stopping pod still serves while its address is withdrawn."""
+    """One of our services. Without `replicas`, an autoscaler decides on their number.
+
+    `drain_seconds` is how long a stopping pod still serves while its address is withdrawn.
+    """
 
     namespace: pulumi.Input[str]
     labels: dict[str, str]
     service_account: pulumi.Input[str]
     image: pulumi.Input[str]
-    replicas: int
+    replicas: int | None
     settings: SettingsMap
     environment: Mapping[str, pulumi.Input[str]]
     port_name: str

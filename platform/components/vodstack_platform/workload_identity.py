@@ -10,13 +10,14 @@ from vodstack_platform.policy import Statement, policy_document, role_path
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentityArgs:
-    """Who the workload is in the cluster, and what that may do to AWS."""
+    """Who the workload is in the cluster, and what that may do to AWS. Few need to ask Kubernetes anything."""
 
     cluster_name: pulumi.Input[str]
     namespace: pulumi.Input[str]
     service_account: str
     labels: dict[str, str]
     statements: Sequence[Statement]
+    asks_kubernetes: bool = False
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
@@ -49,7 +50,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaArgs(
                 name=args.service_account, namespace=args.namespace, labels=args.labels
             ),
-            automount_service_account_token=False,
+            automount_service_account_token=args.asks_kubernetes,
             opts=child,
         )
         association = aws.eks.PodIdentityAssociation(

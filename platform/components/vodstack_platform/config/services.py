@@ -47,11 +47,22 @@ class ResourceSettings(Section):
     """Memory requested, which is the limit as well."""
 
 
+class ApiScalingSettings(Section):
+    """More pods of the API while they are busy."""
+
+    max_replicas: Count
+    """Most pods."""
+    cpu_percent: Annotated[int, Field(ge=10, le=95)] = 70
+    """Use of the requested CPU, in percent, that their number aims at."""
+
+
 class ApiSettings(Section):
     """Pods of the API."""
 
     replicas: Count = 2
-    """Pods of the API."""
+    """Pods of the API; the fewest, where `scaling` is set."""
+    scaling: ApiScalingSettings | None = None
+    """Autoscaling. Unset: `replicas` pods, always."""
     port: Port = DEFAULT_PORT
     """Port that the API listens on."""
     resources: ResourceSettings = ResourceSettings(cpu="250m", memory="384Mi")
@@ -73,12 +84,33 @@ class ApiSettings(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _most_is_more_than_fewest(self) -> "ApiSettings":
+        _check_range(self.replicas, self.scaling)
+        return self
+
+
+class WorkerScalingSettings(Section):
+    """More workers while videos wait, by KEDA: one for every `jobs` videos that wait or are in work."""
+
+    max_replicas: Count
+    """Most pods."""
+    install_keda: bool = True
+    """Install KEDA with a role for the queue. Without it the cluster has one that may read the queue's attributes."""
+
+
+def _check_range(fewest: int, scaling: ApiScalingSettings | WorkerScalingSettings | None) -> None:
+    if scaling and scaling.max_replicas < fewest:
+        raise ValueError(f"scaling.maxReplicas is {scaling.max_replicas}, fewer than replicas, which is {fewest}")
+
 
 class WorkerSettings(Section):
     """Pods of the worker."""
 
     replicas: Count = 1
-    """Pods of the worker."""
+    """Pods of the worker; the fewest, where `scaling` is set."""
+    scaling: WorkerScalingSettings | None = None
+    """Autoscaling. Unset: `replicas` pods, always."""
     metrics_port: Port = DEFAULT_METRICS_PORT
     """Port of the worker's metrics and probes."""
     jobs: Annotated[int, Field(ge=1, le=64)] = 1
@@ -89,6 +121,11 @@ class WorkerSettings(Section):
     """Scratch disk of one pod in GiB: originals and renditions lie there while it works. It is part of its node's."""
     grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds that a stopping worker gets to hand its videos back."""
+
+    @model_validator(mode="after")
+    def _most_is_more_than_fewest(self) -> "WorkerSettings":
+        _check_range(self.replicas, self.scaling)
+        return self
 
 
 class ExposureSettings(Section):

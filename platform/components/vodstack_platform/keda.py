@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.helm import v3 as helm
+
+from vodstack_platform.labels import labels
+from vodstack_platform.policy import Statement
+from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
+from vodstack_platform.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+
+NAMESPACE = "keda"
+REPOSITORY = "https://kedacore.github.io/charts"
+VERSION = "2.20.2"
+_OPERATOR = "keda-operator"
+_TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class KedaArgs:
+    """`queue_arns` are the queues that the operator may ask about, and no others."""
+
+    cluster_name: pulumi.Input[str]
+    queue_arns: Sequence[pulumi.Input[str]]
+
+
+class Keda(pulumi.ComponentResource):
+    """The operator that scales by what waits in a queue."""
+
+    release: helm.Release
+
+    def __init__(self, name: str, args: KedaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:Keda", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = ServiceNamespace(name, ServiceNamespaceArgs(namespace=NAMESPACE), child).namespace
+        look = Statement(sid="Queues", actions=["sqs:GetQueueAttributes"], resources=args.queue_arns)
+        identity = WorkloadIdentityArgs(
+            cluster_name=args.cluster_name,
+            namespace=namespace,
+            service_account=_OPERATOR,
+            labels=labels(_OPERATOR),
+            statements=[look],
+            asks_kubernetes=True,
+        )
+        account = WorkloadIdentity(_OPERATOR, identity, child).service_account
+        self.release = helm.Release(
+            name,
+            name=name,
+            namespace=namespace,
+            chart="keda",
+            version=VERSION,
+            repository_opts=helm.RepositoryOptsArgs(repo=REPOSITORY),
+            values={"serviceAccount": {"operator": {"create": False, "name": account}}, "resources": _resources()},
+            timeout=_TIMEOUT_SECONDS,
+            atomic=True,
+            cleanup_on_fail=True,
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def _resources() -> dict[str, object]:
+    sizes = {"operator": ("50m", "96Mi"), "metricServer": ("30m", "64Mi"), "webhooks": ("10m", "32Mi")}
+    return {
+        part: {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+        for part, (cpu, memory) in sizes.items()
+    }

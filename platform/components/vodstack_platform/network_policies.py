@@ -1,0 +1,98 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.meta import v1 as meta
+from pulumi_kubernetes.networking import v1 as networking
+
+from vodstack_platform.labels import labels
+
+IDENTITY_AGENT = "169.254.170.23/32"  # EKS Pod Identity, on every node
+_LINK_LOCAL = "169.254.0.0/16"  # where the instance's metadata, and with it the node's credentials, would be
+_EVERYWHERE = "0.0.0.0/0"
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+Peers = list[networking.NetworkPolicyPeerArgs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPoliciesArgs:
+    """`callers` are the address ranges that may call the API; none: every pod of the cluster, and nobody else."""
+
+    namespace: pulumi.Input[str]
+    watcher_namespace: str
+    api_port: int
+    metrics_port: int
+    callers: Sequence[str]
+
+
+class NetworkPolicies(pulumi.ComponentResource):
+    """Nothing comes in or goes out but what is named here."""
+
+    def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vodstack:platform:NetworkPolicies", name, None, opts)
+        self._namespace = args.namespace
+        self._policy("deny-all", meta.LabelSelectorArgs())
+        everyone = meta.LabelSelectorArgs()
+        self._policy("names", everyone, to=[_egress(_named("kube-system", "kube-dns"), (53, "UDP"), (53, "TCP"))])
+        # S3, DynamoDB, SQS and an issuer have no fixed addresses; all of them speak TLS.
+        outside = networking.IPBlockArgs(cidr=_EVERYWHERE, except_=[_LINK_LOCAL])
+        self._policy("aws", everyone, to=[_egress([_peer(outside)], (443, "TCP"))])
+        agent = networking.IPBlockArgs(cidr=IDENTITY_AGENT)
+        self._policy("identity", everyone, to=[_egress([_peer(agent)], (80, "TCP"))])
+        watcher = _named(args.watcher_namespace)
+        for service, port in (("api", args.api_port), ("worker", args.metrics_port)):
+            self._policy(f"{service}-watched", _pods(service), of=[_ingress(watcher, port)])
+        self._policy("api-called", _pods("api"), of=[_ingress(_callers(args.callers), args.api_port)])
+        self.register_outputs({})
+
+    def _policy(
+        self,
+        name: str,
+        pods: meta.LabelSelectorArgs,
+        *,
+        of: list[networking.NetworkPolicyIngressRuleArgs] | None = None,
+        to: list[networking.NetworkPolicyEgressRuleArgs] | None = None,
+    ) -> None:
+        types = ["Ingress"] if of else ["Egress"] if to else ["Egress", "Ingress"]
+        networking.NetworkPolicy(
+            name,
+            metadata=meta.ObjectMetaArgs(name=name, namespace=self._namespace, labels=labels(name)),
+            spec=networking.NetworkPolicySpecArgs(pod_selector=pods, policy_types=types, ingress=of, egress=to),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _callers(ranges: Sequence[str]) -> Peers:
+    if not ranges:
+        return [networking.NetworkPolicyPeerArgs(namespace_selector=meta.LabelSelectorArgs())]
+    return [_peer(networking.IPBlockArgs(cidr=each)) for each in ranges]
+
+
+def _peer(block: networking.IPBlockArgs) -> networking.NetworkPolicyPeerArgs:
+    return networking.NetworkPolicyPeerArgs(ip_block=block)
+
+
+def _named(namespace: str, app: str | None = None) -> Peers:
+    return [
+        networking.NetworkPolicyPeerArgs(
+            namespace_selector=meta.LabelSelectorArgs(match_labels={_NAMESPACE_NAME: namespace}),
+            pod_selector=meta.LabelSelectorArgs(match_labels={"k8s-app": app}) if app else None,
+        )
+    ]
+
+
+def _pods(service: str) -> meta.LabelSelectorArgs:
+    return meta.LabelSelectorArgs(match_labels=labels(service))
+
+
+def _ingress(peers: Peers, port: int) -> networking.NetworkPolicyIngressRuleArgs:
+    return networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=[_port(port, "TCP")])
+
+
+def _egress(peers: Peers, *ports: tuple[int, str]) -> networking.NetworkPolicyEgressRuleArgs:
+    return networking.NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(*each) for each in ports])
+
+
+def _port(port: int, protocol: str) -> networking.NetworkPolicyPortArgs:
+    return networking.NetworkPolicyPortArgs(port=port, protocol=protocol)

@@ -1,0 +1,69 @@
+"""How many pods run: who decides, by what, and within which rights."""
+
+import json
+
+
+def _spec(deployed, kind, name=None):
+    return deployed.one(f"kubernetes:{kind}", name).inputs["spec"]
+
+
+def test_a_scaled_deployment_leaves_its_number_to_the_autoscaler(dev, run):
+    for deployment in dev.of_type("kubernetes:apps/v1:Deployment"):
+        assert "replicas" not in deployment.inputs["spec"]
+    for deployment in run("local").of_type("kubernetes:apps/v1:Deployment"):
+        assert deployment.inputs["spec"]["replicas"] == 1
+
+
+def test_the_api_scales_by_its_cpu(dev):
+    spec = _spec(dev, "autoscaling/v2:HorizontalPodAutoscaler")
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
+    (metric,) = spec["metrics"]
+    assert metric["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
+
+
+def test_the_worker_scales_by_videos_that_wait_or_are_in_work(dev):
+    spec = _spec(dev, "keda.sh/v1alpha1:ScaledObject")
+    assert spec["scaleTargetRef"] == {"name": "worker"}
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 3)
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"] == {
+        "queueURL": dev.outputs["arrivalsQueueUrl"],
+        "awsRegion": "us-east-1",
+        "queueLength": "1",
+        "scaleOnInFlight": "true",
+    }
+    authentication = dev.one("kubernetes:keda.sh/v1alpha1:TriggerAuthentication").inputs
+    assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
+
+
+def test_every_queue_that_the_worker_reads_is_one_that_it_is_scaled_by(dev):
+    read = dev.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]["SQS_QUEUE_URL"]
+    triggers = _spec(dev, "keda.sh/v1alpha1:ScaledObject")["triggers"]
+    assert {trigger["metadata"]["queueURL"] for trigger in triggers} == {read}
+
+
+def test_the_operator_sees_that_queue_and_nothing_else(dev):
+    document = json.loads(dev.one("aws:iam/rolePolicy:RolePolicy", "keda-operator-policy").inputs["policy"])
+    (statement,) = document["Statement"]
+    assert statement["Action"] == ["sqs:GetQueueAttributes"]
+    assert statement["Resource"] == [dev.outputs["arrivalsQueueArn"]]
+
+
+def test_scaled_objects_leave_before_the_operator_that_takes_off_their_finalizers(dev):
+    release = dev.one("kubernetes:helm.sh/v3:Release", "keda")
+    assert release.inputs["version"] == "2.20.2"
+    for kind in ("ScaledObject", "TriggerAuthentication"):
+        assert release.urn in dev.one(f"kubernetes:keda.sh/v1alpha1:{kind}").dependencies
+
+
+def test_a_cluster_with_an_operator_of_its_own_gets_no_second_one(run):
+    scaling = {"maxReplicas": 3, "installKeda": False}
+    deployed = run(
+        "dev",
+        layers=["foundation", "services"],
+        cluster={"existing": {"name": "own"}},
+        services={"worker": {"scaling": scaling}},
+    )
+    assert not deployed.of_type("kubernetes:helm.sh/v3:Release")
+    assert deployed.one("kubernetes:keda.sh/v1alpha1:ScaledObject")
