@@ -3,6 +3,7 @@ import uuid
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.app.conftest import Api
 
 from vodstack_contracts.videos import (
@@ -81,6 +82,7 @@ def test_a_ready_video_tells_where_to_play_it(api: Api):
     playback = f"{api.url}/videos/{record.video_id}/playback"
     assert video["playback"] == {
         "hls": f"{playback}/hls/master.m3u8",
+        "dash": None,
         "mp4": f"{playback}/video.mp4",
         "poster": f"{playback}/poster.jpg",
     }
@@ -88,6 +90,19 @@ def test_a_ready_video_tells_where_to_play_it(api: Api):
     assert video["source"]["durationSeconds"] == 2.0
     assert "X-Amz-Expires=3600" in video["url"]
     assert api.client.get(video["url"]).content == b"mp4"
+
+
+def test_a_video_with_thumbnails_and_a_dash_manifest_tells_where_they_are(api: Api):
+    record = ready_record()
+    prefix = f"renditions/{record.video_id}/"
+    assert record.playback
+    keys = {"dash_key": f"{prefix}hls/manifest.mpd", "thumbnails_key": f"{prefix}thumbnails/index.vtt"}
+    record.playback = structs.replace(record.playback, **keys)
+    api.put_record(record)
+    video = api.client.get(f"/videos/{record.video_id}").json()
+    playback = f"{api.url}/videos/{record.video_id}/playback"
+    assert video["playback"]["dash"] == f"{playback}/hls/manifest.mpd"
+    assert video["thumbnails"] == [f"{playback}/thumbnails/index.vtt"]
 
 
 def test_a_failed_video_says_why(api: Api):

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, rendition_prefix
+from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_prefix
 from vodstack_contracts.videos import Rendition, Stage, Status, VideoRecord
 
 
@@ -44,9 +44,10 @@ class RenditionView(Struct, frozen=True, rename="camel"):
 
 
 class PlaybackView(Struct, frozen=True, rename="camel"):
-    """What a player opens."""
+    """What a player opens. There is no `dash` where the worker wrote none."""
 
     hls: str
+    dash: str | None
     mp4: str
     poster: str
 
@@ -115,7 +116,7 @@ def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
         source=_view_source(record),
         renditions=[_view_rendition(record, rung, playback_url) for rung in record.renditions] if ready else [],
         playback=_view_playback(record, playback_url),
-        thumbnails=[],
+        thumbnails=_thumbnails(record, playback_url),
         analysis=None,
     )
 
@@ -183,6 +184,12 @@ def _view_playback(record: VideoRecord, playback_url: str) -> PlaybackView | Non
         return None
     return PlaybackView(
         hls=f"{playback_url}/{MULTIVARIANT_PLAYLIST}",
+        dash=f"{playback_url}/{DASH_MANIFEST}" if record.playback.dash_key else None,
         mp4=f"{playback_url}/{MP4}",
         poster=f"{playback_url}/{POSTER}",
     )
+
+
+def _thumbnails(record: VideoRecord, playback_url: str) -> list[str]:
+    is_shown = record.status is Status.READY and record.playback and record.playback.thumbnails_key
+    return [f"{playback_url}/{THUMBNAILS}"] if is_shown else []
