@@ -72,13 +72,12 @@ def require_text(name: str, text: str, limit: int) -> str:
 
 def require_tags(words: Sequence[str]) -> list[str]:
     """Each tag once, without the spaces around it. Raises InvalidFieldError for too many or too long ones."""
-    words = [word.strip() for word in words]
-    tags = list(dict.fromkeys(word for word in words if word))
-    if len(tags) > TAGS_LIMIT:
-        raise InvalidFieldError(f"There are {len(tags)} tags; {TAGS_LIMIT} are allowed.", field="tags")
-    if any(len(tag) > TAG_LIMIT for tag in tags):
+    if len(words) > TAGS_LIMIT:
+        raise InvalidFieldError(f"There are {len(words)} tags; {TAGS_LIMIT} are allowed.", field="tags")
+    if any(len(word) > TAG_LIMIT for word in words):
         raise InvalidFieldError(f"A tag may have {TAG_LIMIT} characters.", field="tags")
-    return tags
+    bare = (word.strip() for word in words)
+    return list(dict.fromkeys(word for word in bare if word))
 
 
 def _metadata(parts: Sequence[tuple[str, bytes]]) -> dict[str, str]:
