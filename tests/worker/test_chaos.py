@@ -150,7 +150,12 @@ def published(videos: Videos, video_id: str) -> set[str]:
     found = {record.playback.hls_key, record.playback.mp4_key, record.playback.poster_key}
     playlists = [record.playback.hls_key]
     assert record.playback.thumbnails_key
-    found |= {record.playback.thumbnails_key, record.playback.thumbnails_key.replace("index.vtt", "000.jpg")}
+    assert record.playback.dash_key
+    found |= {
+        record.playback.dash_key,
+        record.playback.thumbnails_key,
+        record.playback.thumbnails_key.replace("index.vtt", "000.jpg"),
+    }
     for key in playlists:
         text = videos.s3.get_object(Bucket=videos.foundation.bucket, Key=key)["Body"].read().decode()
         for line, named in re.findall(r'^(?!#)(\S+)$|URI="([^"]+)"', text, re.MULTILINE):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_key
+from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_key
 from vodstack_contracts.videos import FailureCode, Playback, Rendition
+from vodstack_worker.dash import manifest
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
@@ -25,7 +26,9 @@ _KEYS_PER_DELETE = 1000
 _SHORTFALL = 0.02
 _SHORTFALL_SECONDS = 1.0
 _FOREVER = "max-age=31536000, immutable"
+_NAMING = frozenset({".m3u8", ".mpd", ".vtt"})
 _CONTENT_TYPES = {
+    ".mpd": ("application/dash+xml", "max-age=300"),
     ".m3u8": ("application/vnd.apple.mpegurl", "max-age=300"),
     ".m4s": ("video/iso.segment", _FOREVER),
     ".mp4": ("video/mp4", _FOREVER),
@@ -43,7 +46,7 @@ class Published:
 
 
 def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
-    """Measure what was encoded and write the multivariant playlist. Raises GiveUpError or RetryError."""
+    """Measure what was encoded and write the playlist and the manifest over it. Raises GiveUpError or RetryError."""
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
     audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
@@ -55,6 +58,7 @@ def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
     (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
         multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}")
     )
+    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audio, plan.probe.rate, AUDIO))
     for made in (MP4, POSTER, THUMBNAILS):
         if not (folder / OUTPUT / made).is_file():
             raise RetryError(f"{made} was not written")
@@ -73,6 +77,7 @@ def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
         ],
         playback=Playback(
             hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
+            dash_key=rendition_key(video_id, DASH_MANIFEST),
             mp4_key=rendition_key(video_id, MP4),
             poster_key=rendition_key(video_id, POSTER),
             thumbnails_key=rendition_key(video_id, THUMBNAILS),
@@ -95,14 +100,14 @@ def _require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
 async def publish(
     s3: "S3Client", bucket: str, folder: Path, video_id: str, *, keys: list[str], on_progress: Callable[[float], None]
 ) -> None:
-    """Upload everything; playlists last, so that whoever reads one finds what it names.
+    """Upload everything; what names other files last, so that whoever reads it finds them.
 
     Each key is added to `keys` before its object may be there.
     """
     files = sorted(path for path in (folder / OUTPUT).rglob("*") if path.is_file())
-    media = [path for path in files if path.suffix != ".m3u8"]
+    media = [path for path in files if path.suffix not in _NAMING]
     multivariant_path = folder / OUTPUT / MULTIVARIANT_PLAYLIST
-    lists = [path for path in files if path.suffix == ".m3u8" and path != multivariant_path]
+    lists = [path for path in files if path.suffix in _NAMING and path != multivariant_path]
     sizes = {path: path.stat().st_size for path in files}
     total = sum(sizes.values()) or 1
     sent = 0

@@ -89,7 +89,7 @@ class Rendition(Struct, frozen=True, kw_only=True):
 
 
 class Playback(Struct, frozen=True, kw_only=True):
-    """Keys of what a player opens: the HLS multivariant playlist, the progressive MP4, the poster, the thumbnails.
+    """Keys of what a player opens: HLS multivariant playlist, DASH manifest, MP4, poster, thumbnails.
 
     What older workers did not write is None.
     """
@@ -98,6 +98,7 @@ class Playback(Struct, frozen=True, kw_only=True):
     mp4_key: str
     poster_key: str
     mp4_size_bytes: int
+    dash_key: str | None = None
     thumbnails_key: str | None = None
 
 

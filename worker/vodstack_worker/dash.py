@@ -1,0 +1,66 @@
+"""The DASH manifest over the very segments that HLS plays. It is written from what was measured, as XML of our own."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby, pairwise
+from xml.sax.saxutils import quoteattr
+
+from vodstack_worker.ladder import Rung
+from vodstack_worker.playlists import AUDIO_CODECS_STRING, MediaPlaylist
+
+_ROOT = (
+    '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static"'
+    ' mediaPresentationDuration="{duration}" minBufferTime="PT4S">'
+)
+_TIMESCALE = 1_000_000
+_AUDIO_RATE = 48_000
+
+
+def manifest(
+    rungs: Sequence[tuple[Rung, MediaPlaylist, str]], audio: MediaPlaylist | None, rate: Fraction, audio_name: str
+) -> str:
+    """One period with a set of video and one of sound. Players address segments by number."""
+    video = rungs[0][1]
+    duration = max(video.duration, audio.duration if audio else 0.0)
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        _ROOT.format(duration=f"PT{duration:.3f}S"),
+        '<Period id="0" start="PT0S">',
+        '<AdaptationSet id="0" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">',
+        *_template(video),
+    ]
+    frame_rate = f"{rate.numerator}/{rate.denominator}" if rate.denominator > 1 else f"{rate.numerator}"
+    for rung, playlist, codecs in rungs:
+        size = f'width="{rung.width}" height="{rung.height}" sar="1:1" frameRate="{frame_rate}"'
+        lines.append(_representation(rung.name, codecs, playlist.peak_bitrate, size))
+    lines.append("</AdaptationSet>")
+    if audio:
+        lines += [
+            '<AdaptationSet id="1" contentType="audio" mimeType="audio/mp4" segmentAlignment="true" startWithSAP="1">',
+            *_template(audio),
+            _representation(audio_name, AUDIO_CODECS_STRING, audio.peak_bitrate, f'audioSamplingRate="{_AUDIO_RATE}"'),
+            "</AdaptationSet>",
+        ]
+    return "\n".join([*lines, "</Period>", "</MPD>", ""])
+
+
+def _representation(name: str, codecs: str, bandwidth: int, more: str) -> str:
+    return f'<Representation id={quoteattr(name)} codecs={quoteattr(codecs)} bandwidth="{bandwidth}" {more}/>'
+
+
+def _template(playlist: MediaPlaylist) -> list[str]:
+    """Exact lengths, so that a player finds any moment without adding up errors."""
+    boundaries = [0]
+    elapsed = Fraction(0)
+    for length in playlist.durations:
+        elapsed += Fraction(length)
+        boundaries.append(round(elapsed * _TIMESCALE))
+    lengths = [after - before for before, after in pairwise(boundaries)]
+    files = f'initialization="$RepresentationID$/{playlist.init.name}" media="$RepresentationID$/$Number%05d$.m4s"'
+    lines = [f'<SegmentTemplate timescale="{_TIMESCALE}" startNumber="0" {files}>', "<SegmentTimeline>"]
+    start = 0
+    for length, alike in groupby(lengths):
+        count = len(list(alike))
+        lines.append(f'<S t="{start}" d="{length}" r="{count - 1}"/>')
+        start += length * count
+    return [*lines, "</SegmentTimeline>", "</SegmentTemplate>"]
