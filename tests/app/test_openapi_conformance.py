@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import jsonschema_rs
 import schemathesis
 from hypothesis import HealthCheck, settings
 from litestar import Litestar
@@ -12,7 +13,7 @@ from vodstack_app.asgi import create_app
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.settings import Settings
 
-SHORT = 100  # characters: within every field's limit
+FORM = "multipart/form-data"
 NOWHERE = {"AWS_REGION": "us-east-1", "S3_BUCKET": "none", "DYNAMODB_TABLE": "none", "VODSTACK_AUTH": "none"}
 DESCRIPTION = cast("Litestar", create_app(Settings.model_validate(NOWHERE), Readiness()).app).openapi_schema.to_schema()
 
@@ -26,23 +27,25 @@ def test_the_served_description_is_the_one_held(api: Api):
 @schema.parametrize()  # pyright: ignore[reportUntypedFunctionDecorator] - it has no types
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_answer_is_one_that_the_description_promises(api: Api, case: schemathesis.Case):
-    excluded = [negative_data_rejection] if is_text_on_the_wire(case) else []
+    excluded = [negative_data_rejection] if keeps_to_its_schema(case) else []
     case.call_and_validate(base_url=api.url, excluded_checks=excluded)
 
 
-def is_text_on_the_wire(case: schemathesis.Case) -> bool:
-    """Whether a form is wrong only by types that no form has: a number in a field of text arrives as its digits."""
-    if case.media_type != "multipart/form-data" or not isinstance(case.body, dict) or "file" not in case.body:
+def keeps_to_its_schema(case: schemathesis.Case) -> bool:
+    """Whether a form that is meant to be wrong is right: its numbers arrive as digits, its pattern may still match."""
+    if case.media_type != FORM or not isinstance(case.body, dict) or "file" not in case.body:
         return False
-    written = {name: value if name == "file" else _written(value) for name, value in case.body.items()}
-    return written != case.body and all(len(str(value)) < SHORT for name, value in written.items() if name != "file")
+    form = DESCRIPTION["paths"][case.path][case.method.lower()]["requestBody"]["content"][FORM]["schema"]
+    return jsonschema_rs.is_valid(form, {name: _on_the_wire(name, value) for name, value in case.body.items()})
 
 
-def _written(value: object) -> object:
+def _on_the_wire(name: str, value: object) -> object:
     match value:
+        case _ if name == "file":
+            return "bytes"
         case bool() | int() | float():
             return str(value)
-        case list():
-            return [_written(member) for member in value]
+        case list() if name == "tags":
+            return ",".join(str(member) for member in value)
         case _:
             return value
