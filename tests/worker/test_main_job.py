@@ -92,7 +92,24 @@ def test_the_metrics_of_a_finished_job_are_exported(videos: Any, workers: Any, c
     for stage in ("download", "probe", "transcode", "publish"):
         assert worker.figure(f'vodstack_worker_stage_duration_seconds_count{{stage="{stage}"}}') == 1
     assert worker.figure("vodstack_worker_jobs_in_flight") == 0
+    assert worker.figure("vodstack_worker_queue_wait_seconds_count") == 1
+    assert worker.figure("vodstack_worker_realtime_factor_sum") > 0
+    assert worker.figure('vodstack_worker_bytes_total{direction="in"}') == clip.stat().st_size
+    published = videos.s3.list_objects_v2(Bucket=videos.foundation.bucket, Prefix=rendition_prefix(video_id))
+    sizes = sum(each["Size"] for each in published["Contents"])
+    assert worker.figure('vodstack_worker_bytes_total{direction="out"}') == sizes
     assert worker.get("/livez")[0] == 200
+
+
+def test_the_depth_of_the_queue_is_exported(videos: Any, workers: Any):
+    videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
+    for _ in range(3):
+        videos.send_again(new_video_id(), delay=900)
+    worker = workers.start()
+    videos.wait_for(
+        lambda: worker.figure('vodstack_queue_messages{state="delayed"}') == 3, "the gauge to show what is delayed"
+    )
+    assert worker.figure("vodstack_queue_age_seconds") == 0
 
 
 def test_a_missing_setting_ends_the_worker_with_one_sentence(workers: Any):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vodstack_worker.frame_rate import choose_rate
 from vodstack_worker.ladder import plan_ladder
+from vodstack_worker.metrics import Metrics
 from vodstack_worker.pulse import LONGEST_SILENCE_SECONDS, Pulse
 from vodstack_worker.settings import Settings
 
@@ -80,3 +81,9 @@ def test_the_docs_name_every_setting_with_its_default_and_meaning():
         default = "required" if setting.is_required() else "see text" if setting.default_factory else setting.default
         shown = default if default in {"required", "see text"} else f"`{default}`"
         assert f"| `{setting.validation_alias!s}` | {shown} | {setting.description} |" in text
+
+
+def test_the_docs_name_every_metric():
+    text = (ROOT / "docs/worker.md").read_text()
+    for family in Metrics().registry.collect():
+        assert f"`{family.name}" in text

@@ -108,6 +108,8 @@ class Consumer:
             verdict = self._refused(refused.record, message)
             log.info("not taken", reason=str(refused), verdict=verdict)
             return verdict
+        if record.attempts == 1:
+            self._metrics.queue_wait.observe(max(0.0, time.time() - message.sent_at))
         log.info("taken", attempt=record.attempts, receive_count=message.receive_count)
         taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
         job = Job(taken, self._settings, self._arrivals, self._records, self._metrics)

@@ -108,7 +108,7 @@ class Job:
             return await self._retry(repr(error), counted=local)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other jobs down
             self._log.exception("unexpected error")
-            return await self._retry(repr(error), counted=True)
+            return await self._retry(repr(error), counted=True, why="unexpected")
         changes = outcome.changes(work)
         await self._records.finish(self._video_id, Status.READY, self._lease.token, changes, ("error", "setback"))
         self._log.info("ready", stage_seconds=work.stage_seconds)
@@ -116,17 +116,19 @@ class Job:
 
     async def _fail(self, failure: Failure, reason: str) -> Verdict:
         self._metrics.errors.inc()
+        self._metrics.failures.labels(code=failure.code.value).inc()
         self._log.warning("failed", code=failure.code, reason=reason[:1000])
         await self._records.finish(self._video_id, Status.FAILED, self._lease.token, {"error": failure}, ())
         return Verdict(done=True, outcome="failed")
 
-    async def _retry(self, reason: str, *, counted: bool) -> Verdict:
+    async def _retry(self, reason: str, *, counted: bool, why: str = "") -> Verdict:
         failures = self._taken.record.failures + counted
         if failures >= self._settings.max_failures:
             message = "The video could not be processed in several attempts. Upload it again, or ask the operator."
             failure = Failure(code=FailureCode.PROCESSING_FAILED, message=message)
             return await self._fail(failure, reason)
         self._metrics.errors.inc()
+        self._metrics.retries.labels(reason=why or ("counted" if counted else "not_counted")).inc()
         delay = min(_LONGEST_DELAY_SECONDS, self._settings.retry_delay * 2 ** max(0, failures - 1))
         self._log.warning("will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(self._lease, expires_at=0.0)

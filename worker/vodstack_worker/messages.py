@@ -12,13 +12,14 @@ MAX_VISIBILITY_SECONDS = 43_200
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message in this worker's hands. `received_at` is in epoch seconds."""
+    """One message in this worker's hands. Times are in epoch seconds."""
 
     message_id: str
     receipt: str
     body: str
     received_at: float
     receive_count: int
+    sent_at: float
 
 
 class Arrivals:
@@ -29,6 +30,7 @@ class Arrivals:
         self._url = queue_url
         self._poll_wait = poll_wait
         self._visibility_timeout = visibility_timeout
+        self.last_wait = 0.0
 
     async def receive(self) -> Message | None:
         """One message, if one comes within the wait."""
@@ -37,17 +39,39 @@ class Arrivals:
             MaxNumberOfMessages=1,
             WaitTimeSeconds=self._poll_wait,
             VisibilityTimeout=self._visibility_timeout,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         for message in answer.get("Messages", []):
+            now = time.time()
+            attributes = message.get("Attributes", {})
+            sent_at = int(attributes.get("SentTimestamp", now * 1000)) / 1000
+            self.last_wait = max(0.0, now - sent_at)
             return Message(
                 message_id=message.get("MessageId", ""),
                 receipt=message.get("ReceiptHandle", ""),
                 body=message.get("Body", ""),
-                received_at=time.time(),
-                receive_count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
+                received_at=now,
+                receive_count=int(attributes.get("ApproximateReceiveCount", "1")),
+                sent_at=sent_at,
             )
         return None
+
+    async def depth(self) -> dict[str, int]:
+        """About how many messages wait, are in somebody's hands, or are delayed."""
+        answer = await self._sqs.get_queue_attributes(
+            QueueUrl=self._url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            ],
+        )
+        found = answer.get("Attributes", {})
+        return {
+            "waiting": int(found.get("ApproximateNumberOfMessages", "0")),
+            "in_flight": int(found.get("ApproximateNumberOfMessagesNotVisible", "0")),
+            "delayed": int(found.get("ApproximateNumberOfMessagesDelayed", "0")),
+        }
 
     async def hide(self, message: Message, seconds: float) -> None:
         """Let the message be seen again `seconds` from now; 0 hands it back at once."""

@@ -3,6 +3,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from vodstack_contracts import metrics as names
 
 _DURATION_BUCKETS_SECONDS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
+_WAIT_BUCKETS_SECONDS = (0.1, 0.2, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400)
+_FACTOR_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
 
 class Metrics:
@@ -28,6 +30,31 @@ class Metrics:
         )
         self.heartbeats_lost = Counter(
             names.WORKER_HEARTBEATS_LOST, "Jobs stopped because their lease was lost", registry=self.registry
+        )
+        self.queue_wait = Histogram(
+            names.WORKER_QUEUE_WAIT,
+            "Time from a video's arrival to the start of work on it, first attempts alone",
+            buckets=_WAIT_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.bytes = Counter(
+            names.WORKER_BYTES, "Bytes of originals read and of files published", ["direction"], registry=self.registry
+        )
+        self.realtime_factor = Histogram(
+            names.WORKER_REALTIME_FACTOR,
+            "Seconds of video transcoded in a second",
+            buckets=_FACTOR_BUCKETS,
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            names.WORKER_RETRIES, "Attempts that will be repeated, by reason", ["reason"], registry=self.registry
+        )
+        self.failures = Counter(names.WORKER_FAILURES, "Videos that failed, by code", ["code"], registry=self.registry)
+        self.queue_messages = Gauge(
+            names.QUEUE_MESSAGES, "About how many messages the arrivals queue holds", ["state"], registry=self.registry
+        )
+        self.queue_age = Gauge(
+            names.QUEUE_AGE, "Wait of the message received last; 0 where no other waits", registry=self.registry
         )
         self.resent = Counter(
             names.WORKER_ARRIVALS_RESENT, "Arrivals of forgotten videos that were sent again", registry=self.registry

@@ -12,10 +12,10 @@ from vodstack_worker.media_process import Limits
 from vodstack_worker.originals import fetch_original
 from vodstack_worker.probe import SOURCE, probe
 from vodstack_worker.publish import Published, measure_output, publish, withdraw
-from vodstack_worker.scratch import Scratch
+from vodstack_worker.scratch import Scratch, used_bytes
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import assemble, encode, plan_encode
+from vodstack_worker.transcode import OUTPUT, assemble, encode, plan_encode
 from vodstack_worker.work import Work
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Pipeline:
                     room_bytes=self._scratch.job_bytes,
                     on_progress=work.advance,
                 )
+            work.count_bytes("in", (folder / SOURCE).stat().st_size)
             with work.in_stage(Stage.PROBE):
                 found = await probe(folder, self._limits, max_duration=self._settings.max_duration)
                 plan = plan_encode(found, self._settings.threads)
@@ -78,8 +79,10 @@ class Pipeline:
                 await assemble(folder, plan, self._limits)
                 await make_thumbnails(folder, plan, self._limits)
                 published = await asyncio.to_thread(measure_output, folder, plan, arrival.video_id)
+            work.rate_transcoding(found.facts.duration_seconds)
             with work.in_stage(Stage.PUBLISH):
                 await publish(self._s3, bucket, folder, arrival.video_id, keys=work.keys, on_progress=work.advance)
+            work.count_bytes("out", await asyncio.to_thread(used_bytes, folder / OUTPUT))
         return Outcome(source=found.facts, published=published)
 
     async def withdraw(self, work: Work) -> None:

@@ -16,6 +16,7 @@ from vodstack_worker.metrics import Metrics
 from vodstack_worker.pipeline import Pipeline
 from vodstack_worker.probes import make_probes, serve_probes
 from vodstack_worker.pulse import Pulse
+from vodstack_worker.queue_depth import export_queue_depth
 from vodstack_worker.records import Records
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
@@ -68,8 +69,9 @@ async def serve(settings: Settings) -> None:
             metrics=metrics,
             pulse=pulse,
         )
-        sweep = asyncio.create_task(Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics).run())
-        stack.callback(sweep.cancel)
+        sweep = Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics)
+        for loop in (sweep.run(), export_queue_depth(arrivals, metrics)):
+            stack.callback(asyncio.create_task(loop).cancel)
         log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
         await consumer.run(stop)
         log.info("stopped")

@@ -58,6 +58,9 @@ class Sweep:
             except AWS_ERRORS as error:
                 self._metrics.errors.inc()
                 self._log.warning("the sweep was cut short", error=repr(error)[:300])
+            except Exception:  # noqa: BLE001 - a defect of ours must not end all sweeps to come
+                self._metrics.errors.inc()
+                self._log.exception("unexpected error of the sweep")
 
     async def _is_my_turn(self, pause: float) -> bool:
         """Whether nobody has swept for as long as one pause."""

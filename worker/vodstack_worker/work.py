@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Literal
 
 from vodstack_contracts.videos import Stage
 from vodstack_worker.metrics import Metrics
@@ -33,6 +34,13 @@ class Work:
             seconds = time.monotonic() - start
             self.stage_seconds[stage] = round(seconds, 3)
             self._metrics.stages.labels(stage=stage.value).observe(seconds)
+
+    def count_bytes(self, direction: Literal["in", "out"], size: int) -> None:
+        self._metrics.bytes.labels(direction=direction).inc(size)
+
+    def rate_transcoding(self, video_seconds: float) -> None:
+        """Tell how fast the stage that has just ended was."""
+        self._metrics.realtime_factor.observe(video_seconds / max(0.001, self.stage_seconds[Stage.TRANSCODE]))
 
     def advance(self, fraction: float) -> None:
         """`fraction` of the present stage is done."""
