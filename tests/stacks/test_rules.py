@@ -1,0 +1,112 @@
+"""The policy pack's rules: none is offended by what we make, and each by its example."""
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vodstack_platform.embedded.wire import UNKNOWN
+from vodstack_platform.rules import RULES, Candidate
+from vodstack_platform.rules import UNKNOWN as UNKNOWN_TEXT
+
+PACK = Path(__file__).parents[2] / "platform" / "policies" / "__main__.py"
+BY_NAME = {rule.name: rule for rule in RULES}
+DEPLOYMENT, CHART = "kubernetes:apps/v1:Deployment", "kubernetes:helm.sh/v3:Release"
+
+
+def _policy(**statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+def _pod(container, **spec):
+    sound = {"name": "c", "image": "i:1", "securityContext": {"allowPrivilegeEscalation": False}}
+    return {"spec": {"template": {"spec": {"containers": [sound | container], **spec}}}}
+
+
+OFFENDERS = [
+    ("no-public-bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", {"blockPublicAcls": True}),
+    ("no-public-bucket", "aws:s3/bucket:Bucket", {"acl": "public-read"}),
+    ("no-public-bucket", "aws:s3/bucketPolicy:BucketPolicy", {"policy": _policy(Principal="*", Action="s3:GetObject")}),
+    ("encryption", "aws:sqs/queue:Queue", {"name": "q"}),
+    ("encryption", "aws:sns/topic:Topic", {"name": "t"}),
+    ("encryption", "aws:dynamodb/table:Table", {}),
+    ("encryption", "aws:ecr/repository:Repository", {}),
+    ("encryption", "eks:index:Cluster", {}),
+    ("encryption", "aws:ec2/launchTemplate:LaunchTemplate", {"blockDeviceMappings": [{"ebs": {"volumeSize": 20}}]}),
+    ("encryption", "kubernetes:storage.k8s.io/v1:StorageClass", {"parameters": {"type": "gp3"}}),
+    ("no-wildcard-iam", "aws:iam/rolePolicy:RolePolicy", {"policy": _policy(Action="s3:*", Resource="*")}),
+    ("no-wildcard-iam", "aws:iam/policy:Policy", {"policy": _policy(NotAction=["iam:PassRole"], Resource="*")}),
+    ("tags", "pulumi:providers:aws", {"defaultTags": '{"tags": {"project": "vodstack"}}'}),
+    ("tags", "pulumi:providers:aws", {}),
+    ("no-privileged-pod", DEPLOYMENT, _pod({}, hostNetwork=True)),
+    ("no-privileged-pod", DEPLOYMENT, _pod({"securityContext": {"privileged": True}})),
+    ("no-privileged-pod", "kubernetes:core/v1:Pod", {"spec": {"containers": [{"name": "c", "image": "i:1"}]}}),
+    ("pinned", CHART, {"chart": "keda"}),
+    ("pinned", DEPLOYMENT, _pod({"image": "registry.example:5000/api"})),
+    ("pinned", DEPLOYMENT, _pod({"image": "api:latest"})),
+    (
+        "pinned",
+        "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass",
+        {"spec": {"amiSelectorTerms": [{"alias": "bottlerocket@latest"}]}},
+    ),
+    ("deletion-protection", "aws:dynamodb/table:Table", {"deletionProtectionEnabled": False}),
+    ("deletion-protection", "aws:s3/bucket:Bucket", {"forceDestroy": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "resource_type", "props"), OFFENDERS)
+def test_a_rule_is_offended_by_its_example(name, resource_type, props):
+    assert list(BY_NAME[name].offences(Candidate(resource_type, props, "prod")))
+
+
+def test_every_rule_has_an_example():
+    assert {name for name, _, _ in OFFENDERS} == BY_NAME.keys()
+
+
+def test_deletion_protection_is_for_production_alone():
+    bucket = {"forceDestroy": True}
+    assert not list(BY_NAME["deletion-protection"].offences(Candidate("aws:s3/bucket:Bucket", bucket, "dev")))
+
+
+def test_nothing_of_ours_offends_a_rule(alternative):
+    for deployed in (alternative.known, alternative.unknown):
+        for resource in deployed.resources:
+            candidate = Candidate(resource.type, _as_pulumi_says_it(resource.inputs), deployed.stack)
+            for rule in RULES:
+                assert list(rule.offences(candidate)) == [], (rule.name, resource.urn)
+
+
+def _as_pulumi_says_it(value) -> Any:
+    if value is UNKNOWN:
+        return UNKNOWN_TEXT
+    if isinstance(value, dict):
+        return {key: _as_pulumi_says_it(member) for key, member in value.items()}
+    return [_as_pulumi_says_it(member) for member in value] if isinstance(value, list) else value
+
+
+def test_a_stacks_protected_data_may_be_called_production(run):
+    dev = run("dev")
+    for resource in dev.resources:
+        candidate = Candidate(resource.type, resource.inputs, "prod-eu")
+        offences = list(BY_NAME["deletion-protection"].offences(candidate))
+        assert not offences or resource.type == "eks:index:Cluster", resource.urn
+
+
+def test_the_pack_offers_every_rule(monkeypatch):
+    """With pulumi-policy itself, wherever it is installed; its environment is the pack's own."""
+    sdk = pytest.importorskip("pulumi_policy", reason="pulumi-policy is installed by the CLI, for the pack alone")
+    made = {}
+    monkeypatch.setattr(sdk, "PolicyPack", lambda **given: made.update(given))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runpy.run_path(os.fspath(PACK))
+    assert [each.name for each in made["policies"]] == list(BY_NAME)
+    said = []
+    args = sdk.ResourceValidationArgs(
+        "aws:s3/bucket:Bucket", {"acl": "public-read"}, "urn:pulumi:dev::vodstack::t::b", "b", None, None
+    )
+    made["policies"][0].validate(args, said.append)
+    assert said == ["the ACL public-read opens the bucket"]
