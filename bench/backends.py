@@ -79,6 +79,7 @@ def _environment(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "S3_BUCKET": name,
         "DYNAMODB_TABLE": name,
+        "VODSTACK_WORK_TABLE": f"{name}-work",
         "SQS_QUEUE_URL": f"{endpoint}/{ACCOUNT}/{name}",
         "VODSTACK_AUTH": "none",
         "VODSTACK_HOST": "127.0.0.1",
@@ -93,12 +94,13 @@ def _create_resources(backend: Backend) -> None:
     arrival = {"QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "Events": ["s3:ObjectCreated:*"]}
     arrival |= {"Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "originals/"}]}}}
     s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"QueueConfigurations": [arrival]})
-    backend.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "video_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "video_id", "KeyType": "HASH"}],
-    )
+    for table, keys in ((name, {"video_id": "HASH"}), (f"{name}-work", {"pk": "HASH", "sk": "RANGE"})):
+        backend.client("dynamodb").create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        )
 
 
 def _versitygw() -> Path | None:
