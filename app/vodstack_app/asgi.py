@@ -13,7 +13,6 @@ from vodstack_app.allowed import options_handlers
 from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
 from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
-from vodstack_app.errors import exception_handlers
 from vodstack_app.events.routes import watch_video
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
@@ -21,6 +20,7 @@ from vodstack_app.identity import provide_identity
 from vodstack_app.metrics import Metrics
 from vodstack_app.observation import Observation
 from vodstack_app.playback.routes import play_video
+from vodstack_app.problem_details import exception_handlers
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES

@@ -5,15 +5,8 @@ from collections.abc import Sequence
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from vodstack_app.errors import (
-    PROBLEM_MEDIA_TYPE,
-    TYPE_PREFIX,
-    AppError,
-    InsufficientScopeError,
-    InvalidTokenError,
-    Problem,
-    UnauthenticatedError,
-)
+from vodstack_app.errors import AppError, InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from vodstack_app.problem_details import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, Problem
 
 BAD_REQUEST = 400
 REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError)

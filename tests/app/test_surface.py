@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.app.conftest import Api, ApiProcess
 
-from vodstack_app.errors import BY_STATUS, AppError, ClientGoneError
+from vodstack_app.errors import AppError, ClientGoneError
+from vodstack_app.problem_details import BY_STATUS
 from vodstack_app.settings import Settings
 
 PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
