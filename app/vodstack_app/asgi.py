@@ -23,6 +23,7 @@ from vodstack_app.playback.routes import play_video
 from vodstack_app.problem_details import exception_handlers
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
+from vodstack_app.uploads.routes import abort_upload, complete_upload, get_upload, start_upload
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
 from vodstack_app.videos.routes import delete_video, edit_video, get_video, list_videos, upload_video
 
@@ -36,6 +37,10 @@ ROUTES = (
     delete_video,
     watch_video,
     play_video,
+    start_upload,
+    get_upload,
+    complete_upload,
+    abort_upload,
     check_liveness,
     check_readiness,
     get_metrics,

@@ -152,6 +152,14 @@ class EmptyFileError(UploadError):
     title = "The file is empty"
 
 
+class IncompleteUploadError(UploadError):
+    """A direct upload that lacks parts."""
+
+    name = "incomplete-upload"
+    status = 409
+    title = "Parts of the upload have not arrived"
+
+
 class TooManyFilesError(UploadError):
     """A form with two files."""
 

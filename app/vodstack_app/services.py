@@ -11,6 +11,7 @@ from vodstack_app.health.readiness import Readiness
 from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
 from vodstack_app.settings import Settings
+from vodstack_app.uploads.direct import DirectUploads
 from vodstack_app.videos.deletion import Deletions
 from vodstack_app.videos.intake import Intake
 from vodstack_app.videos.listing import Listing
@@ -35,6 +36,7 @@ class Services:
     watches: Watches
     intake: Intake
     published: Published
+    uploads: DirectUploads
 
 
 def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, clients: Clients) -> Services:
@@ -56,6 +58,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
             settings.max_uploads,
         ),
         published=Published(clients.s3, settings.bucket),
+        uploads=DirectUploads(clients.s3, settings.bucket, records),
     )
 
 

@@ -86,6 +86,10 @@ class Api:
             self.dynamodb.delete_item(TableName=self.foundation.videos_table, Key=key)
         for key in self.objects():
             self.s3.delete_object(Bucket=self.foundation.bucket, Key=key)
+        for upload in self.s3.list_multipart_uploads(Bucket=self.foundation.bucket).get("Uploads", []):
+            self.s3.abort_multipart_upload(
+                Bucket=self.foundation.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
 
 
 def environment_of(foundation: Foundation, **changes: str) -> dict[str, str]:

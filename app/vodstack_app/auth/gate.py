@@ -21,6 +21,8 @@ Check = Callable[[str], Awaitable[Token]]
 
 #: A handler's or router's `opt` for what everyone may ask, tokens or not.
 PUBLIC = {"public": True}
+#: Likewise for a GET whose answer lets one write.
+WRITING = {"writing": True}
 SECURITY_SCHEME = "token"
 BEARER_TOKEN = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
 _READING = frozenset({"GET", "HEAD"})
@@ -42,15 +44,14 @@ class Gate:
         self._check = check
         self._prefix = scope_prefix
 
-    async def identify(self, method: str, credentials: list[str]) -> Identity:
-        """The identity behind these Authorization headers, if it may use `method`.
+    async def identify(self, needed: Scope, credentials: list[str]) -> Identity:
+        """The identity behind these Authorization headers, if it has the scope that is needed.
 
         Raises UnauthenticatedError, InvalidTokenError, InsufficientScopeError or UnavailableError.
         """
         if self._check is None:
             return EVERYBODY
         token = await self._check(_bearer_token(credentials))
-        needed = Scope.READ if method in _READING else Scope.WRITE
         is_admin = self._named(Scope.ADMIN) in token.scopes
         if not is_admin and self._named(needed) not in token.scopes:
             raise InsufficientScopeError(self._named(needed))
@@ -79,7 +80,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if handler.opt.get("public") or method == "OPTIONS":
         return
     gate: Gate = connection.app.state["services"].gate
-    connection.state.identity = await gate.identify(method, connection.headers.getall("authorization", []))
+    needed = Scope.READ if method in _READING and not handler.opt.get("writing") else Scope.WRITE
+    connection.state.identity = await gate.identify(needed, connection.headers.getall("authorization", []))
 
 
 def _bearer_token(credentials: list[str]) -> str:

@@ -106,7 +106,7 @@ class Records:
 
     async def enqueue(self, video_id: str) -> None:
         """Tell that the original is there, unless a worker has found out and gone further."""
-        update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at",))
+        update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at", "direct"))
         with storage_errors():
             await self._conditional("update_item", update)
 

@@ -1,7 +1,7 @@
 """A client of the REST API."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -10,10 +10,10 @@ import httpx
 import msgspec
 from msgspec import Struct, field
 
-from vodstack_cli.errors import ApiError, VideoFailedError
+from vodstack_cli.direct import DirectUpload, Progress, UploadState, state_directory
+from vodstack_cli.errors import ApiError, CommandError, VideoFailedError
 from vodstack_contracts.videos import Status
 
-Progress = Callable[[int, int], None]
 _CONTENT_TYPES = {".mov": "video/quicktime", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
 _FINAL = {Status.READY, Status.FAILED}
 
@@ -71,8 +71,9 @@ class _Created(Struct, rename="camel"):
 class Client:
     """Talks to one API. Every method raises ApiError with the API's own sentence."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 60) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, follow_redirects=True)
+    def __init__(self, url: str, *, token: str | None = None, timeout_seconds: float = 60) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, follow_redirects=True)
 
     def __enter__(self) -> Self:
         return self
@@ -84,16 +85,34 @@ class Client:
 
     def upload(self, path: Path, *, title: str = "", tags: Sequence[str] = (), progress: Progress | None = None) -> str:
         """Uploads the file and returns the new video's id. `progress` is told bytes sent and bytes in all."""
-        content_type = _CONTENT_TYPES.get(path.suffix.lower(), "video/mp4")
         with path.open("rb") as source:
             body = _Watched(source, path.stat().st_size, progress) if progress else source
             response = self._request(
                 "POST",
                 "/videos",
                 data={"title": title, "tags": list(tags)},
-                files={"file": (path.name, body, content_type)},
+                files={"file": (path.name, body, _content_type(path))},
             )
         return msgspec.json.decode(response, type=_Created).video_id
+
+    def upload_direct(
+        self,
+        path: Path,
+        *,
+        title: str = "",
+        tags: Sequence[str] = (),
+        progress: Progress | None = None,
+        state_folder: Path | None = None,
+    ) -> str:
+        """Likewise, straight to the bucket in parts; after an interruption the same call sends only what is missing."""
+        size = path.stat().st_size
+        if not size:
+            raise CommandError(f"{path.name} is empty")
+        state = UploadState(state_folder or state_directory(), str(self._http.base_url), path)
+        description: dict[str, object] = {"fileName": path.name, "sizeBytes": size, "contentType": _content_type(path)}
+        return DirectUpload(self._request, path, state, progress).run(
+            {**description, "title": title, "tags": list(tags)}
+        )
 
     def get(self, video_id: str) -> Video:
         return msgspec.json.decode(self._request("GET", f"/videos/{video_id}"), type=Video)
@@ -121,6 +140,10 @@ class Client:
         if response.is_error:
             raise ApiError(_explained(response), response.status_code)
         return response.content
+
+
+def _content_type(path: Path) -> str:
+    return _CONTENT_TYPES.get(path.suffix.lower(), "video/mp4")
 
 
 def _explained(response: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from vodstack_cli.errors import CommandError
 from vodstack_cli.jobs import jobs
 from vodstack_cli.redrive import redrive
 from vodstack_cli.retry import retry
+from vodstack_cli.upload import upload
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
 
 project_option = click.option(
@@ -71,7 +72,7 @@ def render(project: Path, stack: str, directory: Path) -> None:
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-for command in (bootstrap, jobs, redrive, retry):
+for command in (bootstrap, jobs, redrive, retry, upload):
     cli.add_command(command)
 
 

@@ -122,6 +122,13 @@ class Lease(Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
+class DirectUpload(Struct, frozen=True, kw_only=True):
+    """What is needed to go on with an upload that goes to the bucket in parts."""
+
+    upload_id: str
+    part_bytes: int
+
+
 class Deletion(Struct, frozen=True, kw_only=True):
     """What a `deleted` record is kept for: its objects are removed at `purge_at`. Both moments are in epoch seconds."""
 
@@ -150,6 +157,7 @@ class VideoRecord(Struct, kw_only=True):
     content_type: str = ""
     size_bytes: int | None = None
     expires_at: int | None = None
+    direct: DirectUpload | None = None
     stage: Stage | None = None
     progress: Fraction = 0.0
     lease: Lease | None = None

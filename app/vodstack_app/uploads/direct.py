@@ -1,0 +1,210 @@
+"""Uploads that go straight to the bucket, part by part, by URLs that are good for one part of one size.
+
+The multipart upload comes first and is what the bucket's lifecycle rule clears away; then the record, which lapses. The
+original appears only whole, and its appearing is the job: as with a streamed upload, no crash leaves what lasts.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from botocore.exceptions import ClientError
+
+from vodstack_app.aws import AWS_ERRORS, error_code, storage_errors
+from vodstack_app.errors import AppError, ConflictError, IncompleteUploadError, NotFoundError, UnavailableError
+from vodstack_app.identity import Identity
+from vodstack_app.uploads.plan import Part, Plan, make_plan
+from vodstack_app.videos.fields import VideoFields
+from vodstack_app.videos.records import Records
+from vodstack_contracts.objects import original_key
+from vodstack_contracts.videos import DirectUpload, Status, VideoRecord, new_video_id, timestamp
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+# A little less than the bucket's rule lets an unfinished upload live, unless `abortMultipartDays` says otherwise.
+UPLOAD_LIFE_SECONDS = 46 * 3600
+PART_URL_SECONDS = 3600
+_GONE = "NoSuchUpload"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the client says of the file that it will send."""
+
+    file_name: str
+    content_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload is. Without a plan it is over: the original is there."""
+
+    record: VideoRecord
+    plan: Plan | None
+    etags: dict[Part, str]
+
+    @property
+    def missing(self) -> list[Part]:
+        return list(self.plan.missing(self.etags)) if self.plan else []
+
+
+class DirectUploads:
+    """Starts, follows and ends them."""
+
+    def __init__(self, s3: "S3Client", bucket: str, records: Records) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._records = records
+
+    async def start(self, source: Source, fields: VideoFields, owner: str) -> Progress:
+        video_id, now = new_video_id(), timestamp()
+        plan = make_plan(source.size_bytes)
+        with storage_errors():
+            created = await self._s3.create_multipart_upload(
+                Bucket=self._bucket, Key=original_key(video_id), ContentType=source.content_type
+            )
+        record = VideoRecord(
+            video_id=video_id,
+            status=Status.UPLOADING,
+            upload_date=now,
+            updated_at=now,
+            owner=owner,
+            title=fields.title,
+            description=fields.description,
+            tags=fields.tags,
+            metadata=fields.metadata,
+            file_name=source.file_name,
+            content_type=source.content_type,
+            size_bytes=source.size_bytes,
+            expires_at=int(time.time()) + UPLOAD_LIFE_SECONDS,
+            direct=DirectUpload(upload_id=created["UploadId"], part_bytes=plan.part_bytes),
+        )
+        try:
+            await self._records.create(record)
+        except AppError:
+            await self._let_go(record)
+            raise
+        return Progress(record, plan, {})
+
+    async def look(self, video_id: str, identity: Identity) -> Progress:
+        """Raises NotFoundError, ConflictError or UnavailableError."""
+        record = await self._records.find(video_id, identity)
+        if record.status is not Status.UPLOADING:
+            return Progress(record, None, {})
+        direct = _direct(record)
+        try:
+            with storage_errors():
+                etags = await self._list(video_id, direct.upload_id)
+        except UnavailableError as error:
+            if not _is_gone(error) or not await self._has_arrived(video_id):
+                raise _aborted_if_gone(error) from error
+            return Progress(record, None, {})
+        return Progress(record, Plan(record.size_bytes or 0, direct.part_bytes), etags)
+
+    async def sign(self, progress: Progress, part: Part) -> str:
+        """A URL by which this part, and no other size, can be put."""
+        with storage_errors():
+            return await self._s3.generate_presigned_url(
+                "upload_part",
+                Params={
+                    **self._multipart(progress.record),
+                    "PartNumber": part.number,
+                    "ContentLength": part.size_bytes,
+                },
+                ExpiresIn=PART_URL_SECONDS,
+            )
+
+    async def complete(self, video_id: str, identity: Identity) -> None:
+        """Make the original appear; a repetition does no harm. Raises IncompleteUploadError, or as `look` does."""
+        progress = await self.look(video_id, identity)
+        if progress.missing:
+            first = progress.missing[0].number
+            raise IncompleteUploadError(f"{len(progress.missing)} parts have not arrived, the first is part {first}.")
+        if progress.plan:
+            # From here on the record may not lapse, and nobody may have deleted the video.
+            await self._records.describe(video_id, {"expires_at": int(time.time()) + UPLOAD_LIFE_SECONDS})
+            await self._assemble(progress)
+        if progress.record.status is Status.UPLOADING:
+            await self._enqueue(video_id)
+
+    async def abort(self, video_id: str, identity: Identity) -> None:
+        """Let go of every part. Raises NotFoundError, ConflictError or UnavailableError."""
+        record = await self._records.find(video_id, identity)
+        if record.status is not Status.UPLOADING:
+            raise ConflictError("The upload is complete. Delete the video instead.")
+        _direct(record)
+        try:
+            with storage_errors():
+                await self._s3.abort_multipart_upload(**self._multipart(record))
+        except UnavailableError as error:
+            if not _is_gone(error):
+                raise
+            if await self._has_arrived(video_id):
+                raise ConflictError("The upload is complete. Delete the video instead.") from error
+        await self._records.discard(video_id)
+
+    async def _let_go(self, record: VideoRecord) -> None:
+        try:
+            await self._s3.abort_multipart_upload(**self._multipart(record))
+        except AWS_ERRORS as error:
+            log.warning("multipart upload left to the bucket's rule", video_id=record.video_id, cause=repr(error))
+
+    async def _assemble(self, progress: Progress) -> None:
+        parts = sorted(progress.etags.items(), key=lambda arrived: arrived[0].number)
+        etags: list[Any] = [{"PartNumber": part.number, "ETag": etag} for part, etag in parts]
+        try:
+            with storage_errors():
+                await self._s3.complete_multipart_upload(
+                    **self._multipart(progress.record), MultipartUpload={"Parts": etags}
+                )
+        except UnavailableError as error:
+            if not await self._has_arrived(progress.record.video_id):
+                raise _aborted_if_gone(error) from error
+
+    async def _enqueue(self, video_id: str) -> None:
+        try:
+            await self._records.enqueue(video_id)
+        except AppError as error:
+            # The original is there and its arrival is the job: the worker takes the record as it stands.
+            log.warning("video not marked as queued", video_id=video_id, cause=repr(error.__cause__))
+
+    async def _list(self, video_id: str, upload_id: str) -> dict[Part, str]:
+        pages = self._s3.get_paginator("list_parts").paginate(
+            Bucket=self._bucket, Key=original_key(video_id), UploadId=upload_id
+        )
+        return {
+            Part(part.get("PartNumber", 0), part.get("Size", 0)): part.get("ETag", "")
+            async for page in pages
+            for part in page.get("Parts", [])
+        }
+
+    async def _has_arrived(self, video_id: str) -> bool:
+        """Whether the original is seen to be there; what cannot be seen counts as absent."""
+        try:
+            await self._s3.head_object(Bucket=self._bucket, Key=original_key(video_id))
+        except AWS_ERRORS:
+            return False
+        return True
+
+    def _multipart(self, record: VideoRecord) -> Any:
+        key = original_key(record.video_id)
+        return {"Bucket": self._bucket, "Key": key, "UploadId": _direct(record).upload_id}
+
+
+def _direct(record: VideoRecord) -> DirectUpload:
+    if record.direct is None:
+        raise NotFoundError("This video is being uploaded in one request; it has no parts to look at.")
+    return record.direct
+
+
+def _is_gone(error: UnavailableError) -> bool:
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) == _GONE
+
+
+def _aborted_if_gone(error: UnavailableError) -> AppError:
+    return ConflictError("The upload was aborted. Start another one.") if _is_gone(error) else error

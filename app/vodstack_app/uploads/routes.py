@@ -1,0 +1,103 @@
+from typing import Annotated
+
+from litestar import Response, delete, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
+from litestar.status_codes import HTTP_200_OK
+
+from vodstack_app import errors
+from vodstack_app.auth.gate import WRITING
+from vodstack_app.documentation import problems
+from vodstack_app.identity import Identity
+from vodstack_app.services import Services
+from vodstack_app.uploads.direct import Progress
+from vodstack_app.uploads.documentation import StartOperation
+from vodstack_app.uploads.views import PartView, StartUpload, UploadView, view_upload
+from vodstack_app.videos.ids import read_video_id
+from vodstack_app.videos.views import UploadedView
+
+BODY_LIMIT_BYTES = 256 * 1024
+# URLs in one answer; a long upload asks again.
+URLS_LIMIT = 100
+
+VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
+LOCATION = ResponseHeader(name="Location", description="The upload's own path.", documentation_only=True)
+_KNOWN = (errors.InvalidIdError, errors.NotFoundError, errors.ConflictError, errors.UnavailableError)
+
+
+@post(
+    "/uploads",
+    operation_class=StartOperation,
+    operation_id="startUpload",
+    summary="Start a direct upload",
+    tags=["uploads"],
+    request_max_body_size=BODY_LIMIT_BYTES,
+    response_headers=[LOCATION],
+    responses=problems(errors.BadRequestError, errors.InvalidFieldError, errors.TooLargeError, errors.UnavailableError),
+)
+async def start_upload(
+    data: JSONBody[StartUpload], services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> Response[UploadView]:
+    """The file then goes to the bucket part by part, in any order, and as often as a line breaks."""
+    fields = data.fields()
+    limit = services.settings.max_upload_bytes
+    if data.size_bytes > limit:
+        raise errors.InvalidFieldError(f"A file may have {limit} bytes.", field="sizeBytes")
+    progress = await services.uploads.start(data.source, fields, identity.owner)
+    view = view_upload(progress, await _sign_missing(services, progress))
+    return Response(view, headers={"Location": f"/uploads/{view.video_id}"})
+
+
+@get(
+    "/uploads/{video_id:str}",
+    operation_id="getUpload",
+    summary="See what has arrived of a direct upload",
+    tags=["uploads"],
+    opt=WRITING,
+    responses=problems(*_KNOWN),
+)
+async def get_upload(
+    video_id: VideoId, services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> UploadView:
+    """What has arrived, and fresh URLs for the next parts. It needs the scope of writing."""
+    progress = await services.uploads.look(read_video_id(video_id), identity)
+    return view_upload(progress, await _sign_missing(services, progress))
+
+
+@post(
+    "/uploads/{video_id:str}/complete",
+    operation_id="completeUpload",
+    summary="Complete a direct upload",
+    tags=["uploads"],
+    status_code=HTTP_200_OK,
+    responses=problems(*_KNOWN, errors.IncompleteUploadError),
+)
+async def complete_upload(
+    video_id: VideoId, services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> UploadedView:
+    """Once every part has arrived; processing follows by itself. It may be asked again."""
+    known = read_video_id(video_id)
+    await services.uploads.complete(known, identity)
+    return UploadedView(known)
+
+
+@delete(
+    "/uploads/{video_id:str}",
+    operation_id="abortUpload",
+    summary="Abort a direct upload",
+    tags=["uploads"],
+    responses=problems(*_KNOWN),
+)
+async def abort_upload(
+    video_id: VideoId, services: NamedDependency[Services], identity: NamedDependency[Identity]
+) -> None:
+    """Nothing of it stays."""
+    await services.uploads.abort(read_video_id(video_id), identity)
+
+
+async def _sign_missing(services: Services, progress: Progress) -> list[PartView]:
+    return [
+        PartView(part.number, part.size_bytes, await services.uploads.sign(progress, part))
+        for part in progress.missing[:URLS_LIMIT]
+    ]

@@ -1,0 +1,85 @@
+"""A direct upload as clients ask for it and see it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from vodstack_app.uploads.direct import Progress, Source
+from vodstack_app.videos.fields import (
+    DESCRIPTION_LIMIT,
+    METADATA_ENTRIES_LIMIT,
+    TAG_LIMIT,
+    TAGS_LIMIT,
+    TITLE_LIMIT,
+    VideoFields,
+    read_fields,
+)
+from vodstack_app.videos.form import FILE_NAME_LIMIT_BYTES, sanitise_file_name
+from vodstack_contracts.videos import timestamp
+
+FILE_NAME_LIMIT = FILE_NAME_LIMIT_BYTES
+VIDEO_TYPE = r"(video/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}|application/octet-stream)"
+# `$` would let a line break pass.
+_END = r"\Z"
+Tag = Annotated[str, Meta(max_length=TAG_LIMIT, pattern=f"^[^,]*{_END}")]
+
+
+class StartUpload(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The file that is to be sent, and what is said of the video."""
+
+    file_name: Annotated[str, Meta(min_length=1, max_length=FILE_NAME_LIMIT)]
+    size_bytes: Annotated[int, Meta(ge=1)]
+    content_type: Annotated[str, Meta(pattern=f"^{VIDEO_TYPE}{_END}")]
+    title: Annotated[str, Meta(max_length=TITLE_LIMIT)] = ""
+    description: Annotated[str, Meta(max_length=DESCRIPTION_LIMIT)] = ""
+    tags: Annotated[list[Tag], Meta(max_length=TAGS_LIMIT)] = field(default_factory=list[str])
+    metadata: Annotated[dict[str, str], Meta(max_length=METADATA_ENTRIES_LIMIT)] = field(default_factory=dict[str, str])
+
+    @property
+    def source(self) -> Source:
+        return Source(sanitise_file_name(self.file_name), self.content_type, self.size_bytes)
+
+    def fields(self) -> VideoFields:
+        """The same as a form's would be. Raises InvalidFieldError."""
+        texts = {"title": self.title, "description": self.description, "tags": ",".join(self.tags)}
+        parts = [(name, text.encode()) for name, text in texts.items()]
+        return read_fields([*parts, ("metadata", msgspec.json.encode(self.metadata))])
+
+
+class PartView(Struct, frozen=True, rename="camel"):
+    """A part that has not arrived: PUT its bytes, exactly so many, to its URL."""
+
+    number: int
+    size_bytes: int
+    url: str
+
+
+class UploadView(Struct, frozen=True, rename="camel"):
+    """A direct upload. `missing` names the next parts to send, not all of a long upload's."""
+
+    video_id: str
+    complete: bool
+    size_bytes: int
+    part_size_bytes: int
+    part_count: int
+    arrived: list[int]
+    missing: list[PartView]
+    expires_at: str | None
+
+
+def view_upload(progress: Progress, missing: list[PartView]) -> UploadView:
+    record, plan = progress.record, progress.plan
+    lapses = record.expires_at if plan else None
+    absent = {part.number for part in progress.missing}
+    return UploadView(
+        video_id=record.video_id,
+        complete=plan is None,
+        size_bytes=record.size_bytes or 0,
+        part_size_bytes=plan.part_bytes if plan else 0,
+        part_count=plan.count if plan else 0,
+        arrived=sorted(part.number for part in progress.etags if part.number not in absent),
+        missing=missing,
+        expires_at=timestamp(datetime.fromtimestamp(lapses, UTC)) if lapses else None,
+    )

@@ -1,0 +1,187 @@
+"""Sends a file to the bucket in parts, several at a time, and goes on where an earlier run was cut off.
+
+    state file -> GET /uploads/{id} -> PUT what is missing -> ... -> POST /uploads/{id}/complete
+
+What has arrived is the API's word alone; the state file only remembers which upload is this file's.
+"""
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from pathlib import Path
+from threading import Event, Lock
+
+import httpx
+import msgspec
+from msgspec import Struct, field
+
+from vodstack_cli.errors import ApiError, CommandError
+
+Progress = Callable[[int, int], None]
+Request = Callable[..., bytes]
+
+PARTS_AT_A_TIME = 4
+ATTEMPTS_A_PART = 6
+FIRST_PAUSE_SECONDS = 0.5
+PART_TIMEOUT_SECONDS = 120
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Part(Struct, rename="camel"):
+    """A part that the bucket lacks, and where to put it."""
+
+    number: int
+    size_bytes: int
+    url: str
+
+
+class Upload(Struct, rename="camel"):
+    """A direct upload as the API shows it."""
+
+    video_id: str
+    complete: bool
+    part_size_bytes: int
+    arrived: list[int] = field(default_factory=list[int])
+    missing: list[Part] = field(default_factory=list[Part])
+
+
+class UploadState:
+    """Remembers, across runs, which upload belongs to a file as it is now."""
+
+    def __init__(self, directory: Path, api_url: str, file: Path) -> None:
+        facts = file.stat()
+        identity = json.dumps([api_url, str(file.resolve()), facts.st_size, facts.st_mtime_ns])
+        self._path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
+
+    def read(self) -> str | None:
+        """The upload's id; None where there is none, or none that can be read."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str]).get("videoId")
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def write(self, video_id: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(msgspec.json.encode({"videoId": video_id}))
+        new.replace(self._path)
+
+    def forget(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def state_directory() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "vodstack" / "uploads"
+
+
+class DirectUpload:
+    """One file's way to the bucket. `request` asks the API; parts are put without the API's credentials."""
+
+    def __init__(self, request: Request, file: Path, state: UploadState, progress: Progress | None) -> None:
+        self._request = request
+        self._file = file
+        self._facts = file.stat()
+        self._state = state
+        self._progress = progress
+        self._sent = 0
+        self._lock = Lock()
+        self._stopped = Event()
+
+    def run(self, description: dict[str, object]) -> str:
+        """The id of the video. `description` is what the API is told of a new one."""
+        upload = self._resume() or self._start(description)
+        self._tell(self._facts.st_size - self._lacking(upload))
+        with httpx.Client(timeout=PART_TIMEOUT_SECONDS) as bucket:
+            while upload.missing:
+                before = len(upload.arrived)
+                self._send(bucket, upload)
+                upload = self._look(upload.video_id)
+                if upload.missing and len(upload.arrived) <= before:
+                    raise ApiError("the bucket takes the parts but does not keep them")
+        self._require_unchanged()
+        if not upload.complete:
+            self._request("POST", f"/uploads/{upload.video_id}/complete")
+        self._state.forget()
+        return upload.video_id
+
+    def _resume(self) -> Upload | None:
+        video_id = self._state.read()
+        if video_id is None:
+            return None
+        try:
+            return self._look(video_id)
+        except ApiError as error:
+            # Lapsed, aborted or deleted meanwhile: there is nothing to go on with.
+            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                raise
+            return None
+
+    def _start(self, description: dict[str, object]) -> Upload:
+        answer = self._request("POST", "/uploads", json=description)
+        upload = msgspec.json.decode(answer, type=Upload)
+        self._state.write(upload.video_id)
+        return upload
+
+    def _look(self, video_id: str) -> Upload:
+        return msgspec.json.decode(self._request("GET", f"/uploads/{video_id}"), type=Upload)
+
+    def _lacking(self, upload: Upload) -> int:
+        if upload.complete:
+            return 0
+        size, part_bytes = self._facts.st_size, upload.part_size_bytes
+        arrived = sum(min(part_bytes, size - (number - 1) * part_bytes) for number in upload.arrived)
+        return size - arrived
+
+    def _send(self, bucket: httpx.Client, upload: Upload) -> None:
+        with ThreadPoolExecutor(PARTS_AT_A_TIME) as pool:
+            sending = [pool.submit(self._send_part, bucket, part, upload.part_size_bytes) for part in upload.missing]
+            try:
+                for each in sending:
+                    each.result()
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _send_part(self, bucket: httpx.Client, part: Part, part_bytes: int) -> None:
+        with self._file.open("rb") as source:
+            source.seek((part.number - 1) * part_bytes)
+            content = source.read(part.size_bytes)
+        if len(content) != part.size_bytes:
+            self._require_unchanged()
+        fault = ""
+        for attempt in range(ATTEMPTS_A_PART):
+            if attempt and self._stopped.wait(FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1)):  # noqa: S311 - it only spreads load
+                return
+            try:
+                answer = bucket.put(part.url, content=content)
+            except httpx.TransportError as error:
+                fault = str(error) or type(error).__name__
+                continue
+            if answer.is_success:
+                self._tell(part.size_bytes)
+                return
+            if answer.status_code == HTTPStatus.FORBIDDEN:
+                # The URL's time is over: the next look brings another.
+                return
+            fault = f"the bucket answered {answer.status_code}"
+            if answer.status_code not in _PASSING:
+                break
+        raise ApiError(f"part {part.number} cannot be sent: {fault}. Run the same again: it goes on from here")
+
+    def _require_unchanged(self) -> None:
+        now = self._file.stat()
+        if (now.st_size, now.st_mtime_ns) != (self._facts.st_size, self._facts.st_mtime_ns):
+            self._state.forget()
+            raise CommandError(f"{self._file.name} was changed while it was sent; run the same again to send it anew")
+
+    def _tell(self, sent_bytes: int) -> None:
+        with self._lock:
+            self._sent += sent_bytes
+            if self._progress:
+                self._progress(self._sent, self._facts.st_size)

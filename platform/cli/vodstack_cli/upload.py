@@ -1,0 +1,44 @@
+"""`vodstack upload`: a file of any size over any line."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from vodstack_cli.client import Client
+from vodstack_contracts.environment import DEFAULT_PORT
+
+
+@click.command()
+@click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--url",
+    envvar="VODSTACK_URL",
+    default=f"http://localhost:{DEFAULT_PORT}",
+    show_default=True,
+    show_envvar=True,
+    help="The API's address.",
+)
+@click.option("--token", envvar="VODSTACK_TOKEN", show_envvar=True, help="Access token, where the API asks for one.")
+@click.option("--title", default="", help="What the video is called.")
+@click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated.")
+def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str, ...]) -> None:
+    """Send VIDEO to the bucket in parts, and print the new video's id.
+
+    Cut it off whenever you like: the same command goes on where it was.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with Client(url, token=token) as client, bar:
+        task = bar.add_task(click.format_filename(video.name), total=video.stat().st_size)
+        video_id = client.upload_direct(
+            video, title=title, tags=tags, progress=lambda sent, size: bar.update(task, completed=sent, total=size)
+        )
+    click.echo(video_id)

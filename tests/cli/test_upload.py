@@ -1,0 +1,159 @@
+"""`vodstack upload` over a line that breaks: what has arrived is not sent again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.app.conftest import Api, serving
+from tests.app.issuer import Issuer
+from tests.aws_proxy import AwsProxy, is_operation
+from tests.conftest import Foundation
+
+from vodstack_cli.client import Client
+from vodstack_cli.direct import PARTS_AT_A_TIME
+from vodstack_cli.errors import ApiError, CommandError
+from vodstack_contracts.videos import Status
+
+MIB = 1024 * 1024
+PART_BYTES = 8 * MIB
+PARTS = 10
+SIZE = (PARTS - 1) * PART_BYTES + 3
+
+is_part = is_operation("UploadPart")
+
+
+@pytest.fixture
+def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
+    with AwsProxy(foundation.endpoint_url) as running:
+        yield running
+
+
+@pytest.fixture
+def api(foundation: Foundation, proxy: AwsProxy) -> Iterator[Api]:
+    with serving(foundation, AWS_ENDPOINT_URL=proxy.url) as running:
+        yield running
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mov"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+def _command(api: Api, file: Path, *options: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"XDG_STATE_HOME": str(file.parent / "state"), "VODSTACK_URL": api.url}
+    command = [sys.executable, "-m", "vodstack_cli", "upload", str(file), *options]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _sent(proxy: AwsProxy) -> int:
+    return sum(len(seen.body) for seen in proxy.seen if is_part(seen))
+
+
+def _arrived(api: Api) -> int:
+    (upload,) = api.s3.list_multipart_uploads(Bucket=api.foundation.bucket)["Uploads"]
+    listing = api.s3.list_parts(Bucket=api.foundation.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    return sum(part["Size"] for part in listing.get("Parts", []))
+
+
+def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy: AwsProxy, file: Path):
+    cut_off = _command(api, file)
+    proxy.intercept(is_part, nth=PARTS_AT_A_TIME, before=lambda: cut_off.send_signal(signal.SIGKILL))
+    with cut_off:
+        cut_off.communicate(timeout=120)
+    assert cut_off.returncode == -signal.SIGKILL
+    # A part whose sender was killed may still be on its way through.
+    while len(api.records()) != 1 or _sent(proxy) < PARTS_AT_A_TIME * PART_BYTES or not _arrived(api):
+        pass
+    api.client.get("/livez")
+    proxy.clear()
+    before = _arrived(api)
+    with _command(api, file, "--title", "Film", "--tag", "sea") as resumed:
+        output, errors = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, errors
+    assert 0 < _sent(proxy) <= SIZE - before
+    (record,) = api.records()
+    assert output.strip() == record.video_id
+    assert record.status is Status.QUEUED
+    assert api.original(record.video_id) == file.read_bytes()
+    assert (record.content_type, api.open_uploads()) == ("video/quicktime", [])
+    assert list((file.parent / "state").rglob("*.json")) == []
+
+
+def test_a_part_that_fails_is_sent_again_and_no_other(api: Api, proxy: AwsProxy, file: Path):
+    proxy.intercept(is_part, nth=2, status=503)
+    proxy.intercept(is_part, nth=5, lose=True)
+    told: list[tuple[int, int]] = []
+    with Client(api.url) as client:
+        video_id = client.upload_direct(
+            file, title="Film", tags=["sea"], progress=lambda *at: told.append(at), state_folder=file.parent
+        )
+    assert len(proxy.operations(is_part)) == PARTS + 2
+    assert told[-1] == (SIZE, SIZE)
+    assert [sent for sent, _ in told] == sorted(sent for sent, _ in told)
+    (record,) = api.records()
+    assert (record.video_id, record.title, record.tags) == (video_id, "Film", ["sea"])
+
+
+def test_a_url_whose_time_is_over_is_asked_for_anew(api: Api, proxy: AwsProxy, file: Path):
+    proxy.intercept(is_part, nth=1, status=403)
+    with Client(api.url) as client:
+        video_id = client.upload_direct(file, state_folder=file.parent)
+    assert api.original(video_id) == file.read_bytes()
+
+
+def test_what_the_bucket_refuses_is_told_and_can_be_gone_on_with(api: Api, proxy: AwsProxy, file: Path):
+    proxy.intercept(is_part, nth=PARTS, status=400)
+    with Client(api.url) as client:
+        with pytest.raises(ApiError, match="the bucket answered 400"):
+            client.upload_direct(file, state_folder=file.parent)
+        before = _arrived(api)
+        proxy.clear()
+        client.upload_direct(file, state_folder=file.parent)
+    assert _sent(proxy) == SIZE - before
+
+
+def test_an_upload_that_was_aborted_meanwhile_starts_anew(api: Api, proxy: AwsProxy, file: Path):
+    proxy.intercept(is_part, nth=PARTS, status=400)
+    with Client(api.url) as client:
+        with pytest.raises(ApiError):
+            client.upload_direct(file, state_folder=file.parent)
+        proxy.clear()
+        (record,) = api.records()
+        assert api.client.delete(f"/uploads/{record.video_id}").status_code == 204
+        video_id = client.upload_direct(file, state_folder=file.parent)
+    assert video_id != record.video_id
+    assert api.original(video_id) == file.read_bytes()
+
+
+def test_a_file_that_changes_while_it_is_sent_is_no_video(api: Api, proxy: AwsProxy, file: Path):
+    proxy.intercept(is_part, nth=2, before=lambda: os.utime(file, (1, 1)))
+    with Client(api.url) as client, pytest.raises(CommandError, match="was changed"):
+        client.upload_direct(file, state_folder=file.parent)
+    assert api.objects() == []
+
+
+def test_parts_are_put_without_the_apis_token(foundation: Foundation, file: Path):
+    with (
+        Issuer() as issuer,
+        AwsProxy(foundation.endpoint_url) as proxy,
+        serving(foundation, AWS_ENDPOINT_URL=proxy.url, **issuer.settings()) as api,
+    ):
+        with Client(api.url) as client, pytest.raises(ApiError) as refused:
+            client.upload_direct(file, state_folder=file.parent)
+        with Client(api.url, token=issuer.token()) as client:
+            client.upload_direct(file, state_folder=file.parent)
+    assert refused.value.status == 401
+    assert _sent(proxy) == SIZE
+
+
+def test_an_empty_file_is_a_sentence(tmp_path: Path):
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    with Client("http://localhost:9") as client, pytest.raises(CommandError, match="is empty"):
+        client.upload_direct(empty)
