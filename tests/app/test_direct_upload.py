@@ -41,11 +41,6 @@ def _look(api: Api, video_id: str) -> dict[str, Any]:
     return answer.json()
 
 
-def _send_all(api: Api, started: dict[str, Any], content: bytes) -> None:
-    for part in started["missing"]:
-        _put(part, content)
-
-
 def _complete(api: Api, video_id: str) -> httpx.Response:
     return api.client.post(f"/uploads/{video_id}/complete")
 
