@@ -6,6 +6,8 @@ import pulumi_aws as aws
 from vodstack_contracts.outputs import FoundationOutputs
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.foundation import FoundationSettings, NetworkSettings
+from vodstack_platform.data_alarms import SENDERS as ALARM_SENDERS
+from vodstack_platform.data_alarms import DataAlarms, DataAlarmsArgs
 from vodstack_platform.data_key import DataKey, DataKeyArgs
 from vodstack_platform.deployment_access import Territory
 from vodstack_platform.gateway_endpoints import GatewayEndpoints, GatewayEndpointsArgs
@@ -33,6 +35,7 @@ def build(settings: FoundationSettings, region: str, cluster_name: str, provider
     bucket.notify(arrivals.queue_arn, after=arrivals.accept_events(bucket.bucket_arn, account))
     videos, work = _tables(settings, key, opts)
     api, worker = _registries(settings, key, opts)
+    _alarms(settings, key, account, opts)
     roles = _delivery(settings, _territory(settings, region, cluster_name, account), opts)
     outputs = FoundationOutputs(
         region=pulumi.Output.from_input(region),
@@ -128,7 +131,10 @@ def _joined(ids: list[pulumi.Output[str]] | tuple[str, ...]) -> pulumi.Output[st
 
 def _key(settings: FoundationSettings, account: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     args = DataKeyArgs(
-        account_id=account, deletion_window_days=settings.key.deletion_window_days, protect=settings.protect
+        account_id=account,
+        senders=("s3.amazonaws.com", *(ALARM_SENDERS if settings.alarms else ())),
+        deletion_window_days=settings.key.deletion_window_days,
+        protect=settings.protect,
     )
     return DataKey("data", args, opts).key_arn
 
@@ -136,6 +142,22 @@ def _key(settings: FoundationSettings, account: pulumi.Output[str], opts: pulumi
 def _bucket(settings: FoundationSettings, key: pulumi.Output[str], opts: pulumi.ResourceOptions) -> VideoBucket:
     args = VideoBucketArgs(stack=pulumi.get_stack(), settings=settings.bucket, key_arn=key, protect=settings.protect)
     return VideoBucket("videos", args, opts)
+
+
+def _alarms(
+    settings: FoundationSettings, key: pulumi.Output[str], account: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> None:
+    if settings.alarms is None:
+        return
+    args = DataAlarmsArgs(
+        prefix=f"vodstack-{pulumi.get_stack()}",
+        account_id=account,
+        key_arn=key,
+        settings=settings.alarms,
+        queues={"arrivals": settings.queues.arrivals, "chunks": settings.queues.chunks},
+        tables={"videos": settings.tables.videos, "work": settings.tables.work},
+    )
+    DataAlarms("alarms", args, opts)
 
 
 def _queues(

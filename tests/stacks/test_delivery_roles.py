@@ -43,7 +43,7 @@ def test_a_preview_changes_nothing(delivered):
     for statement in _statements(delivered, "preview"):
         for action in statement["Action"]:
             verb = action.partition(":")[2]
-            assert action == "kms:Decrypt" or verb.startswith(("Get", "List", "Describe", "Batch")), action
+            assert action == "kms:Decrypt" or verb.startswith(("Get", "List", "Describe", "Batch", "View")), action
 
 
 def test_a_deployment_cannot_widen_its_own_rights(delivered):

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -39,9 +40,10 @@ _THIS_KEY = "*"  # in a key's own policy, the only way to name that key
 
 @dataclass(frozen=True, kw_only=True)
 class DataKeyArgs:
-    """`account_id` is the account whose IAM policies decide, and whose buckets may send events through the key."""
+    """`account_id` is the account whose IAM policies decide, and whose `senders` may send through the key."""
 
     account_id: pulumi.Input[str]
+    senders: Sequence[str]
     deletion_window_days: int
     protect: bool
 
@@ -58,7 +60,7 @@ class DataKey(pulumi.ComponentResource):
             description=f"vodstack data of {pulumi.get_stack()}",
             enable_key_rotation=True,
             deletion_window_in_days=args.deletion_window_days,
-            policy=_key_policy(args.account_id),
+            policy=_key_policy(args),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         aws.kms.Alias(
@@ -71,19 +73,22 @@ class DataKey(pulumi.ComponentResource):
         self.register_outputs({"key_arn": self.key_arn})
 
 
-def _key_policy(account_id: pulumi.Input[str]) -> pulumi.Output[str]:
+def _key_policy(args: DataKeyArgs) -> pulumi.Output[str]:
     return policy_document(
         Statement(
             sid="AccountDecides",
-            principal={"AWS": pulumi.Output.concat("arn:aws:iam::", account_id, ":root")},
+            principal={"AWS": pulumi.Output.concat("arn:aws:iam::", args.account_id, ":root")},
             actions=[f"kms:{action}" for action in (*_ADMINISTRATION, *_USE)],
             resources=[_THIS_KEY],
         ),
-        Statement(
-            sid="BucketEventsToEncryptedQueues",
-            principal={"Service": "s3.amazonaws.com"},
-            actions=_SENDING,
-            resources=[_THIS_KEY],
-            condition={"StringEquals": {"aws:SourceAccount": account_id}},
+        # To encrypted queues and topics.
+        *(
+            Statement(
+                principal={"Service": sender},
+                actions=_SENDING,
+                resources=[_THIS_KEY],
+                condition={"StringEquals": {"aws:SourceAccount": args.account_id}},
+            )
+            for sender in args.senders
         ),
     )

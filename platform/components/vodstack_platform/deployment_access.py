@@ -44,7 +44,7 @@ class Territory:
 
 
 def deploy_statements(territory: Territory) -> list[Statement]:
-    return [*_state(territory), *_data(territory), *_roles(territory), *_cluster(territory)]
+    return [*_state(territory), *_data(territory), *_alarms(territory), *_roles(territory), *_cluster(territory)]
 
 
 def preview_statements(territory: Territory) -> list[Statement]:
@@ -115,6 +115,28 @@ def _data(territory: Territory) -> list[Statement]:
             sid="KeyAlias",
             actions=["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
             resources=[territory.arn("kms", f"alias/vodstack-{territory.stack}")],
+        ),
+    ]
+
+
+def _alarms(territory: Territory) -> list[Statement]:
+    prefix = f"vodstack-{territory.stack}"
+    topic = territory.arn("sns", f"{prefix}-alarms")
+    return [
+        Statement(
+            sid="Topic",
+            actions=actions("sns", named.SNS),
+            resources=[topic, pulumi.Output.concat(topic, ":*")],
+        ),
+        Statement(
+            sid="Alarms",
+            actions=actions("cloudwatch", named.ALARMS),
+            resources=[territory.arn("cloudwatch", f"alarm:{prefix}-*")],
+        ),
+        Statement(
+            sid="Budget",
+            actions=actions("budgets", named.BUDGETS),
+            resources=[pulumi.Output.concat("arn:aws:budgets::", territory.account, f":budget/{prefix}")],
         ),
     ]
 

@@ -51,6 +51,12 @@ EKS = (
     "UpdateAccessEntry UpdateAddon UpdateClusterConfig UpdateClusterVersion UpdateNodegroupConfig "
     "UpdateNodegroupVersion UpdatePodIdentityAssociation"
 )
+SNS = (
+    "CreateTopic DeleteTopic GetSubscriptionAttributes GetTopicAttributes ListSubscriptionsByTopic "
+    "ListTagsForResource SetTopicAttributes Subscribe TagResource Unsubscribe UntagResource"
+)
+ALARMS = "DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource"
+BUDGETS = "ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget"
 # These make or describe what has no name before it is there, or take no resource at all.
 EC2 = (
     "AllocateAddress AssociateRouteTable AttachInternetGateway AuthorizeSecurityGroupEgress "
@@ -79,4 +85,7 @@ def actions(service: str, names: str) -> list[str]:
 def is_read(action: str) -> bool:
     """Whether an action changes nothing, judged by AWS's own naming."""
     name = action.partition(":")[2]
-    return name.startswith(("BatchCheck", "BatchGet", "Describe", "Get", "List")) and name != "GetAuthorizationToken"
+    return (
+        name.startswith(("BatchCheck", "BatchGet", "Describe", "Get", "List", "View"))
+        and name != "GetAuthorizationToken"
+    )

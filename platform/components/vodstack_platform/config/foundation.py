@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from vodstack_platform.config.alarms import AlarmSettings
 from vodstack_platform.config.section import Section
 
 _DAY_SECONDS = 86_400
@@ -164,5 +165,7 @@ class FoundationSettings(Section):
     """The DynamoDB tables."""
     queues: QueueSettings = QueueSettings()
     """The SQS queues."""
+    alarms: AlarmSettings | None = None
+    """Alarms outside the cluster. Unset: none."""
     registries: RegistrySettings = RegistrySettings()
     """The image registries (ECR)."""

@@ -113,6 +113,21 @@ def topic(creation: Creation) -> Outputs:
     return {"id": arn, "arn": arn, "name": name, "owner": ACCOUNT_ID}
 
 
+def of_topic(creation: Creation) -> Outputs:
+    return {"id": str(creation.inputs.get("arn") or f"{creation.inputs['topic']}:{creation.suffix}")}
+
+
+def metric_alarm(creation: Creation) -> Outputs:
+    name = creation.physical_name()
+    return {"id": name, "name": name, "arn": creation.arn("cloudwatch", f"alarm:{name}")}
+
+
+def budget(creation: Creation) -> Outputs:
+    name = creation.physical_name()
+    arn = creation.arn("budgets", f"budget/{name}", regional=False)
+    return {"id": f"{ACCOUNT_ID}:{name}", "name": name, "accountId": ACCOUNT_ID, "arn": arn}
+
+
 PLATFORM: Final[dict[str, Callable[[Creation], Outputs]]] = {
     "eks:index:Cluster": cluster,
     "eks:index:ManagedNodeGroup": node_group,
@@ -127,6 +142,10 @@ PLATFORM: Final[dict[str, Callable[[Creation], Outputs]]] = {
     "aws:iam/instanceProfile:InstanceProfile": instance_profile,
     "aws:wafv2/webAcl:WebAcl": web_acl,
     "aws:sns/topic:Topic": topic,
+    "aws:sns/topicPolicy:TopicPolicy": of_topic,
+    "aws:sns/topicSubscription:TopicSubscription": of_topic,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": metric_alarm,
+    "aws:budgets/budget:Budget": budget,
     "docker-build:index:Image": image,
     "random:index/randomPassword:RandomPassword": random_text,
     "random:index/randomString:RandomString": random_text,
