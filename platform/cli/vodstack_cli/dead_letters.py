@@ -60,7 +60,8 @@ def _receive(foundation: Foundation, url: str, limit: int) -> Held:
     letters: dict[str, DeadLetter] = {}
     while len(letters) < limit:
         batch = _receive_batch(foundation.sqs, url)
-        if not batch:
+        # Where explaining takes long, the first ones come back before the last has been seen.
+        if all(message_id in letters for message_id, *_ in batch):
             return Held(list(letters.values()), more=False)
         for message_id, receipt, body, sent_at in batch:
             video_ids, reason, workable = _explain(foundation, body)

@@ -1,5 +1,7 @@
 """`vodstack redrive`: dead letters go back to the queue they came from."""
 
+from dataclasses import dataclass
+
 import click
 
 from vodstack_cli.dead_letters import DeadLetter, held_letters
@@ -7,7 +9,7 @@ from vodstack_cli.errors import CommandError
 from vodstack_cli.foundation import Foundation, Queue, aws_errors, stack_option
 from vodstack_cli.jobs import printable
 
-_MOST_LETTERS = 10_000
+_MOST_LETTERS = 1000
 
 
 @click.command()
@@ -21,18 +23,28 @@ def redrive(stack: str, *, wanted: str | None, dry_run: bool) -> None:
     """
     with aws_errors():
         foundation = Foundation(stack)
-        sent, kept = 0, 0
-        for queue in (foundation.arrivals, foundation.chunks):
-            counts = _redrive_queue(foundation, queue, wanted, dry_run=dry_run)
-            sent, kept = sent + counts[0], kept + counts[1]
+        summaries = [
+            _redrive_queue(foundation, queue, wanted, dry_run=dry_run)
+            for queue in (foundation.arrivals, foundation.chunks)
+        ]
+    sent, kept = sum(each.sent for each in summaries), sum(each.kept for each in summaries)
     if wanted and not sent:
         raise CommandError(
             f"No dead letter has the id {wanted!r}, or tells of a video of that id: see `vodstack jobs`."
         )
     click.echo(f"{sent} {'would be sent' if dry_run else 'sent'} again, {kept} kept.")
+    if any(each.more for each in summaries):
+        click.echo(f"At most {_MOST_LETTERS} of a queue are looked at: run this again for the rest.")
 
 
-def _redrive_queue(foundation: Foundation, queue: Queue, wanted: str | None, *, dry_run: bool) -> tuple[int, int]:
+@dataclass(frozen=True)
+class _Summary:
+    sent: int
+    kept: int
+    more: bool
+
+
+def _redrive_queue(foundation: Foundation, queue: Queue, wanted: str | None, *, dry_run: bool) -> _Summary:
     sent = 0
     with held_letters(foundation, queue.dlq_url, _MOST_LETTERS) as held:
         for letter in held.letters:
@@ -49,7 +61,7 @@ def _redrive_queue(foundation: Foundation, queue: Queue, wanted: str | None, *, 
                     f"{what}  {queue.name}  {letter.message_id}  {' '.join(letter.video_ids) or '-'}  "
                     f"{printable(letter.reason)}"
                 )
-        return sent, len(held.letters) - sent
+        return _Summary(sent, len(held.letters) - sent, held.more)
 
 
 def _is_chosen(letter: DeadLetter, wanted: str | None) -> bool:
