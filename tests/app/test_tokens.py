@@ -188,6 +188,12 @@ def test_a_token_without_the_scope_is_told_which_it_lacks(
     assert answer.headers["www-authenticate"] == challenge
 
 
+def test_urls_that_let_one_write_are_not_for_readers(guarded: Api, issuer: Issuer):
+    path = UNKNOWN.replace("videos", "uploads")
+    assert _ask(guarded, issuer.token(scope=f"{PREFIX}videos:read"), path=path).status_code == 403
+    assert _ask(guarded, issuer.token(scope=f"{PREFIX}videos:write"), path=path).status_code == 404
+
+
 def test_scopes_may_come_as_a_list(guarded: Api, issuer: Issuer):
     assert _ask(guarded, issuer.token(scope=None, scp=EVERY_SCOPE.split())).status_code == 404
 
