@@ -42,6 +42,7 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.vpc_id = vpc.id
+        self._ways: list[pulumi.Output[str]] = []
         aws.ec2.DefaultSecurityGroup(f"{name}-closed", vpc_id=vpc.id, tags=self._tags("-closed"), opts=self._child)
         private_ranges, public_ranges = subnet_ranges(args.settings)
         public = self._subnets("public", public_ranges, {"kubernetes.io/role/elb": "1"})
@@ -57,8 +58,8 @@ class Network(pulumi.ComponentResource):
             vpc_id=vpc.id, region=args.region, route_table_ids=[table.id for table in tables]
         )
         GatewayEndpoints(name, endpoints, self._child)
-        self.private_subnet_ids = [subnet.id for subnet in private]
-        self.public_subnet_ids = [subnet.id for subnet in public]
+        self.private_subnet_ids = [self._with_ways(subnet) for subnet in private]
+        self.public_subnet_ids = [self._with_ways(subnet) for subnet in public]
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
@@ -69,6 +70,10 @@ class Network(pulumi.ComponentResource):
 
     def _tags(self, suffix: str, more: dict[str, str] | None = None) -> dict[str, str]:
         return {"Name": f"{self._args.name_tag}{suffix}", **(more or {})}
+
+    def _with_ways(self, subnet: aws.ec2.Subnet) -> pulumi.Output[str]:
+        """Its id, for which its users wait until there is a way out; on a destroy the way outlives them."""
+        return pulumi.Output.all(subnet.id, *self._ways).apply(lambda ids: str(ids[0]))
 
     def _subnets(self, kind: str, ranges: list[str], tags: dict[str, str]) -> list[aws.ec2.Subnet]:
         zones = self._zones()
@@ -129,7 +134,7 @@ class Network(pulumi.ComponentResource):
     ) -> aws.ec2.RouteTable:
         name = f"{self._name}-{kind}"
         table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, tags=self._tags(f"-{kind}"), opts=self._child)
-        aws.ec2.Route(
+        route = aws.ec2.Route(
             f"{name}-out",
             route_table_id=table.id,
             destination_cidr_block=_ANYWHERE,
@@ -137,10 +142,12 @@ class Network(pulumi.ComponentResource):
             nat_gateway_id=nat.id if nat else None,
             opts=self._child,
         )
+        self._ways.append(route.id)
         for number, subnet in enumerate(subnets):
-            aws.ec2.RouteTableAssociation(
+            association = aws.ec2.RouteTableAssociation(
                 f"{name}-{number}", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
             )
+            self._ways.append(association.id)
         return table
 
 
