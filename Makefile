@@ -38,7 +38,7 @@ bootstrap: setup ## Make the bucket and the key of Pulumi's state on AWS, print 
 	@$(RUN) vodstack bootstrap $(ARGS)
 
 images: setup ## Build the images of API and worker with docker, podman or buildah (ARGS=--help)
-	@$(RUN) python -m vodstack_cli.images $(ARGS)
+	@$(RUN) vodstack images $(ARGS)
 
 test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
 	$(RUN) pytest -n auto $(ARGS)

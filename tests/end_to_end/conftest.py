@@ -1,11 +1,12 @@
 """The `vodstack` command as its user runs it: a process, its output, its signals."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,12 +20,13 @@ STOP_SECONDS = 60
 class Running:
     """A started command; `wait_for` a line of its output, or stop it as Ctrl-C does."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "vodstack_cli", *arguments],
             cwd=ROOT,
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -76,8 +78,8 @@ def vodstack() -> Iterator[Callable[..., Running]]:
     """Starts the command; what still runs at the test's end is killed."""
     started: list[Running] = []
 
-    def start(*arguments: object) -> Running:
-        started.append(Running(*map(str, arguments)))
+    def start(*arguments: object, environment: Mapping[str, str] | None = None) -> Running:
+        started.append(Running(*map(str, arguments), environment=environment or {}))
         return started[-1]
 
     yield start

@@ -43,6 +43,10 @@ def test_a_client_follows_its_video_to_ready_and_plays_it(vodstack, ports, clip)
         segment = next(line for line in media.text.splitlines() if line.endswith(".m4s"))
         assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
     assert "worker | " in running.output
+    keys = next(line for line in running.lines if line.startswith("  export ")).split()[1:]
+    jobs = vodstack("jobs", "--stack", "local", environment=dict(key.split("=", 1) for key in keys))
+    assert jobs.wait() == 0, jobs.output
+    assert "arrivals" in jobs.output
     assert running.interrupt() == 0
     assert not is_held(ports[0])
     assert not is_held(ports[1])

@@ -48,6 +48,15 @@ class Laptop:
     def endpoint_url(self) -> str:
         return self.emulator.endpoint_url
 
+    @property
+    def operator_environment(self) -> dict[str, str]:
+        """What the AWS CLI and our own commands need to see this stack; its keys open the emulator and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.deployed.region,
+            **self.operator.environment,
+        }
+
     def client(self, service: str) -> Any:
         """A boto3 client with the operator's credentials."""
         return self.emulator.client(service, self.deployed.region, self.operator)

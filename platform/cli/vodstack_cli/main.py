@@ -9,6 +9,7 @@ from rich.console import Console
 
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.errors import CommandError
+from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
 from vodstack_cli.redrive import redrive
 from vodstack_cli.retry import retry
@@ -66,13 +67,17 @@ def demo(project: Path, video: Path | None, port: int | None, metrics_port: int 
 def render(project: Path, stack: str, directory: Path) -> None:
     """Write a stack's Kubernetes objects as YAML below DIRECTORY, for Argo CD or kubectl."""
     from vodstack_platform.embedded.engine import run_program  # noqa: PLC0415 - as above
+    from vodstack_platform.embedded.errors import EngineError  # noqa: PLC0415 - as above
 
-    deployed = run_program(stack, project=project.resolve(), endpoint=None)
-    written = deployed.render(directory)
+    try:
+        deployed = run_program(stack, project=project.resolve(), endpoint=None)
+        written = deployed.render(directory)
+    except EngineError as error:
+        raise CommandError(f"nothing was written: {error}") from error
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-for command in (bootstrap, jobs, redrive, retry, upload):
+for command in (bootstrap, images, jobs, redrive, retry, upload):
     cli.add_command(command)
 
 

@@ -34,6 +34,8 @@ async def _up(console: Console, project: Path, ports: Ports) -> None:
             "AWS emulator": laptop.endpoint_url,
         }.items():
             console.print(f"  {what:<15}{url}", highlight=False)
+        keys = " ".join(f"{name}={value}" for name, value in laptop.operator_environment.items())
+        console.print(f"\nto look inside with `vodstack jobs --stack local` or `aws`:\n  export {keys}", soft_wrap=True)
         console.print(f"\ntry: curl -F file=@clip.mp4 -F title=Hello {laptop.api_url}/videos", highlight=False)
         console.print("Ctrl-C stops everything. What is stored lives in the emulator's memory and ends with it.\n")
         await laptop.run_until(stop)
