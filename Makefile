@@ -13,6 +13,8 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),$(CURDIR)/.tools/bin/uv)
 ACTIONLINT_VERSION := 1.7.12
 ACTIONLINT := $(CURDIR)/.cache/actionlint-$(ACTIONLINT_VERSION)/actionlint
+# One more than there are cores: many tests wait for a process, a lease or a signal.
+TEST_WORKERS := $(shell echo $$(( $$(nproc) + 1 )))
 RUN := $(UV) run --frozen --all-packages --group dev
 
 help: ## List the targets
@@ -41,7 +43,7 @@ images: setup ## Build the images of API and worker with docker, podman or build
 	@$(RUN) vodstack images $(ARGS)
 
 test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
-	$(RUN) pytest -n auto $(ARGS)
+	$(RUN) pytest -n $(TEST_WORKERS) $(ARGS)
 
 test-cluster: setup ## Ask a real Kubernetes API server about every manifest (needs Go; builds the server once, in minutes)
 	VODSTACK_TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)

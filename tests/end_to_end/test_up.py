@@ -4,8 +4,9 @@ import time
 
 import httpx
 import pytest
+from tests import queries
 
-from .conftest import free_port, is_held, listening
+from .conftest import footage, free_port, is_held, listening
 
 ORDER = ["uploading", "queued", "processing", "ready"]
 
@@ -21,10 +22,12 @@ def start(vodstack, ports):
     return running
 
 
-def test_a_client_follows_its_video_to_ready_and_plays_it(vodstack, ports, clip):
+def test_a_client_follows_its_video_to_ready_while_another_copy_comes_and_dies(vodstack, ports):
     running = start(vodstack, ports)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", follow_redirects=True, timeout=30) as api:
-        created = api.post("/videos", files={"file": ("clip.mp4", clip.read_bytes())}, data={"title": "Hello"})
+        created = api.post(
+            "/videos", files={"file": ("bikes.mp4", footage("bikes.mp4").read_bytes())}, data={"title": "Hello"}
+        )
         assert created.status_code == 201, created.text
         path = f"/videos/{created.json()['videoId']}"
         video = api.get(path).json()
@@ -43,6 +46,9 @@ def test_a_client_follows_its_video_to_ready_and_plays_it(vodstack, ports, clip)
         segment = next(line for line in media.text.splitlines() if line.endswith(".m4s"))
         assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
     assert "worker | " in running.output
+    _every_query_finds_its_metrics(ports)
+    _another_copy_dies_with_its_parent(vodstack)
+    assert is_held(ports[0])
     keys = next(line for line in running.lines if line.startswith("  export ")).split()[1:]
     jobs = vodstack("jobs", "--stack", "local", environment=dict(key.split("=", 1) for key in keys))
     assert jobs.wait() == 0, jobs.output
@@ -52,6 +58,26 @@ def test_a_client_follows_its_video_to_ready_and_plays_it(vodstack, ports, clip)
     assert not is_held(ports[1])
 
 
+def _another_copy_dies_with_its_parent(vodstack):
+    ports = free_port(), free_port()
+    copy = start(vodstack, ports)
+    assert all(map(is_held, ports))
+    copy.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_held, ports)):
+        assert time.monotonic() < deadline, "what a killed parent started lives on"
+        time.sleep(0.1)
+
+
+def _every_query_finds_its_metrics(ports):
+    """Prometheus would scrape the same; what nobody exports would be an empty panel or an alert that never fires."""
+    served = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
+    exported = queries.recorded_names().union(*map(queries.sample_names, served))
+    for place, query in queries.queries():
+        asked = {selector.name for selector in queries.selectors(query)}
+        assert asked <= exported, place
+
+
 def test_a_taken_port_is_named_with_what_to_do(vodstack):
     with listening() as port:
         running = vodstack("up", "--port", port, "--metrics-port", free_port())
@@ -59,17 +85,3 @@ def test_a_taken_port_is_named_with_what_to_do(vodstack):
     assert f"port {port} " in " ".join(running.lines)
     assert "PORT=" in running.output
     assert "Traceback" not in running.output
-
-
-def test_two_copies_run_side_by_side_and_die_with_their_parent(vodstack, ports):
-    other = free_port(), free_port()
-    start(vodstack, ports)
-    second = start(vodstack, other)
-    for port in (*ports, *other):
-        assert is_held(port)
-    second.kill()
-    deadline = time.monotonic() + 20
-    while any(map(is_held, other)):
-        assert time.monotonic() < deadline, "what a killed parent started lives on"
-        time.sleep(0.1)
-    assert is_held(ports[0])

@@ -1,69 +1,27 @@
 """The layer of metrics, and that its dashboards and rules ask only for what the services export."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import promql_parser
 import pytest
-import yaml
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import generate_latest
+from tests import queries
 
 from vodstack_app.metrics import Metrics as ApiMetrics
 from vodstack_worker.metrics import Metrics as WorkerMetrics
 
-DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 # Labels that Prometheus adds to every target, and those of the services' own figures.
 TARGET_LABELS = {"job", "namespace", "pod", "le"}
 OWN_LABELS = {"path", "method", "status", "outcome", "stage"}
-SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-
-
-def _queries() -> Iterator[tuple[str, str]]:
-    for path in sorted(DASHBOARDS.glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel["targets"]:
-                yield f"{path.stem}: {panel['title']}", target["expr"]
-    for rule in _rules():
-        yield f"rules: {rule.get('alert') or rule['record']}", rule["expr"]
-
-
-def _rules() -> Iterator[dict]:
-    for group in yaml.safe_load((DASHBOARDS / "rules.yaml").read_text())["groups"]:
-        yield from group["rules"]
 
 
 def _exported() -> set[str]:
-    names = {rule["record"] for rule in _rules() if "record" in rule}
-    for metrics in (ApiMetrics(), WorkerMetrics()):
-        names |= set(_sample_names(metrics.registry))
-    return names
+    expositions = [generate_latest(metrics.registry).decode() for metrics in (ApiMetrics(), WorkerMetrics())]
+    return queries.recorded_names().union(*map(queries.sample_names, expositions))
 
 
-def _sample_names(registry: CollectorRegistry) -> Iterator[str]:
-    for family in text_string_to_metric_families(generate_latest(registry).decode()):
-        for suffix in SUFFIXES.get(family.type, ()):
-            yield family.name + suffix
-
-
-def _selectors(node) -> Iterator:
-    if isinstance(node, promql_parser.VectorSelector):
-        yield node
-    for name in ("expr", "lhs", "rhs", "param", "vs", "vector_selector"):
-        if (child := getattr(node, name, None)) is not None:
-            yield from _selectors(child)
-    for argument in getattr(node, "args", None) or ():
-        yield from _selectors(argument)
-
-
-def _parsed(query: str):
-    return promql_parser.parse(query.replace("$__rate_interval", "5m"))
-
-
-@pytest.mark.parametrize(("place", "query"), [pytest.param(*each, id=each[0]) for each in _queries()])
+@pytest.mark.parametrize(("place", "query"), [pytest.param(*each, id=each[0]) for each in queries.queries()])
 def test_a_query_asks_for_metrics_and_labels_that_exist(place, query):
-    selectors = list(_selectors(_parsed(query)))
+    selectors = queries.selectors(query)
     assert selectors
     exported = _exported()
     for selector in selectors:
@@ -72,13 +30,13 @@ def test_a_query_asks_for_metrics_and_labels_that_exist(place, query):
 
 
 def test_a_query_for_a_metric_that_nobody_exports_is_noticed():
-    (selector,) = _selectors(_parsed("histogram_quantile(0.9, sum by (le) (rate(worker_processing_time_bucket[5m])))"))
+    (selector,) = queries.selectors("histogram_quantile(0.9, sum by (le) (rate(worker_processing_time_bucket[5m])))")
     assert selector.name == "worker_processing_time_bucket"
     assert selector.name not in _exported()
 
 
 def test_every_alert_says_what_to_do():
-    alerts = [rule for rule in _rules() if "alert" in rule]
+    alerts = [rule for rule in queries.rules() if "alert" in rule]
     assert alerts
     for alert in alerts:
         assert {"summary", "description"} <= alert["annotations"].keys()

@@ -15,7 +15,7 @@ from vodstack_platform.embedded.deployed import Deployed
 from vodstack_platform.embedded.emulator import Credentials, Emulator, running_emulator
 from vodstack_platform.embedded.engine import run_program
 from vodstack_platform.embedded.errors import EngineError
-from vodstack_platform.embedded.supervisor import Supervisor
+from vodstack_platform.embedded.supervisor import Supervisor, is_free
 
 STACK = "local"
 _START_SECONDS = 60
@@ -82,6 +82,9 @@ class Laptop:
 @asynccontextmanager
 async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | None = None) -> AsyncGenerator[Laptop]:
     """The stack, ready to serve; all of it is gone at the end. Raises LaptopError."""
+    for port in (ports.api, ports.metrics):
+        if not is_free(port):
+            raise LaptopError(f"port {port} of this machine is taken: {_PORT_ADVICE}")
     log = deque[str](maxlen=_TAIL_LINES)
 
     def remember(process: str, line: str) -> None:

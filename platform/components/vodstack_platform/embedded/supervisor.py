@@ -134,7 +134,7 @@ class Supervisor:
                         f"{users[port]} and {plan.name} would both listen on port {port}: {self._port_advice}"
                     )
                 users[port] = plan.name
-                if not _is_free(port):
+                if not is_free(port):
                     raise PortTakenError(
                         f"port {port} of {LOOPBACK}, on which {plan.name} would listen, is taken: {self._port_advice}"
                     )
@@ -165,7 +165,8 @@ def _mounted(value: str, mounts: Mapping[str, Path]) -> str:
     return value
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a process of ours could listen on this port of the loopback address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,0 +1,54 @@
+"""What the dashboards and rules ask of Prometheus, read by a PromQL parser, and what an exposition answers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+DASHBOARDS = Path(__file__).parents[1] / "dashboards"
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Where a query stands, and the query."""
+    for path in sorted(DASHBOARDS.glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                yield f"{path.stem}: {panel['title']}", target["expr"]
+    for rule in rules():
+        yield f"rules: {rule.get('alert') or rule['record']}", rule["expr"]
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for group in yaml.safe_load((DASHBOARDS / "rules.yaml").read_text())["groups"]:
+        yield from group["rules"]
+
+
+def selectors(query: str) -> list[Any]:
+    """Every selector of a query, with its metric's name and its label matchers."""
+    return list(_selectors(promql_parser.parse(query.replace("$__rate_interval", "5m"))))
+
+
+def sample_names(exposition: str) -> set[str]:
+    """Names of the samples that a service's /metrics gives, histograms and counters with their suffixes."""
+    families = text_string_to_metric_families(exposition)
+    return {family.name + suffix for family in families for suffix in _SUFFIXES.get(family.type, ())}
+
+
+def recorded_names() -> set[str]:
+    """Names that the rules themselves record."""
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def _selectors(node: Any) -> Iterator[Any]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    for name in ("expr", "lhs", "rhs", "param", "vs", "vector_selector"):
+        if (child := getattr(node, name, None)) is not None:
+            yield from _selectors(child)
+    for argument in getattr(node, "args", None) or ():
+        yield from _selectors(argument)
