@@ -183,6 +183,7 @@ STARTING = ("CreateMultipartUpload", "PutItem")
 COMPLETING = ("UpdateItem", "CompleteMultipartUpload")
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("operation", [*STARTING, *COMPLETING, "AbortMultipartUpload"])
 def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
     start_process: Callable[..., ApiProcess], proxy: AwsProxy, operation: str

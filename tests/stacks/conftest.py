@@ -12,6 +12,7 @@ from vodstack_platform.embedded.deployed import Deployed
 from vodstack_platform.embedded.engine import run_program
 
 PROJECT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 LAPTOP = {"existing": {"name": "laptop"}}
 ELSEWHERE = {
     "organization/vodstack/data": {
@@ -170,6 +171,13 @@ ALTERNATIVES = {
         },
     ),
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run them all: each further one would run every alternative anew."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("stacks"))
 
 
 @pytest.fixture(params=ALTERNATIVES.values(), ids=list(ALTERNATIVES))
