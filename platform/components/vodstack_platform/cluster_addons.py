@@ -5,7 +5,7 @@ import pulumi
 import pulumi_aws as aws
 
 from vodstack_platform.config.cluster import AddonName
-from vodstack_platform.policy import Statement, policy_document, role_path
+from vodstack_platform.policy import pod_identity_trust, role_path
 
 _PLAIN: tuple[AddonName, ...] = ("coredns", "eks-pod-identity-agent", "metrics-server")
 _EBS_DRIVER: AddonName = "aws-ebs-csi-driver"
@@ -60,13 +60,7 @@ class ClusterAddons(pulumi.ComponentResource):
             _EBS_DRIVER,
             path=role_path(pulumi.get_stack()),
             description=f"vodstack volumes of {pulumi.get_stack()}",
-            assume_role_policy=policy_document(
-                Statement(
-                    sid="PodIdentity",
-                    principal={"Service": "pods.eks.amazonaws.com"},
-                    actions=["sts:AssumeRole", "sts:TagSession"],
-                )
-            ),
+            assume_role_policy=pod_identity_trust(),
             opts=child,
         )
         attachment = aws.iam.RolePolicyAttachment(_EBS_DRIVER, role=role.name, policy_arn=_EBS_POLICY, opts=child)

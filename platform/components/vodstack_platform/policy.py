@@ -35,6 +35,17 @@ def policy_document(*statements: Statement) -> pulumi.Output[str]:
     )
 
 
+def pod_identity_trust() -> pulumi.Output[str]:
+    """The trust policy of a role that EKS Pod Identity gives to pods."""
+    return policy_document(
+        Statement(
+            sid="PodIdentity",
+            principal={"Service": "pods.eks.amazonaws.com"},
+            actions=["sts:AssumeRole", "sts:TagSession"],
+        )
+    )
+
+
 def _plain(statement: Statement) -> dict[str, object]:
     members: dict[str, object] = {
         "Sid": statement.sid,

@@ -5,7 +5,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from vodstack_platform.policy import Statement, policy_document, role_path
+from vodstack_platform.policy import Statement, pod_identity_trust, policy_document, role_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
             name,
             path=role_path(pulumi.get_stack()),
             description=f"vodstack {args.service_account} in {pulumi.get_stack()}",
-            assume_role_policy=policy_document(
-                Statement(
-                    sid="PodIdentity",
-                    principal={"Service": "pods.eks.amazonaws.com"},
-                    actions=["sts:AssumeRole", "sts:TagSession"],
-                )
-            ),
+            assume_role_policy=pod_identity_trust(),
             opts=child,
         )
         policy = aws.iam.RolePolicy(
