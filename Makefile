@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
+# Container images often forbid bytecode; then each of our many processes would compile Pulumi's SDKs anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Trust what the machine trusts: a company's own certificate authority is found where its administrator put it.
 export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1

@@ -154,7 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815 - the base class looks for these
 
     def _read(self) -> Seen:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender died: passed on, the piece would be stored as if it were whole.
+            raise ConnectionError(f"{len(body)} of {length} bytes came")
         target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         return Seen(target or _s3_operation(self.command, self.path), self.command, self.path, body)
 
