@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -8,10 +9,13 @@ from vodstack_contracts.outputs import ClusterOutputs, FoundationOutputs, read
 from vodstack_platform.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.cluster import ClusterSettings, ExistingClusterSettings
+from vodstack_platform.config.karpenter import KarpenterSettings
 from vodstack_platform.default_storage import DefaultStorage
+from vodstack_platform.karpenter import Karpenter, KarpenterArgs
 from vodstack_platform.kubernetes_cluster import DeliveryRoles, KubernetesCluster, KubernetesClusterArgs
 from vodstack_platform.layer import Layer
 from vodstack_platform.node_group import NodeGroup, NodeGroupArgs
+from vodstack_platform.node_pool import NodePool, NodePoolArgs
 from vodstack_platform.providers import kubernetes_provider
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
@@ -44,10 +48,14 @@ def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> 
     addons = ClusterAddonsArgs(
         cluster_name=control_plane.cluster_name, versions=settings.addon_versions, after=nodes.group
     )
-    # Whoever uses this provider waits for nodes and add-ons, and is gone before they go.
-    kubeconfig = pulumi.Output.all(
-        control_plane.cluster.kubeconfig_json, nodes.ready, ClusterAddons("addons", addons, opts).ready
-    ).apply(lambda known: str(known[0]))
+    # Whoever uses this kubeconfig waits for nodes and add-ons, and is gone before they go.
+    kubeconfig = _after(control_plane.cluster.kubeconfig_json, nodes.ready, ClusterAddons("addons", addons, opts).ready)
+    if settings.karpenter:
+        own = pulumi.ResourceOptions(parent=layer, providers=[kubernetes_provider("karpenter", kubeconfig=kubeconfig)])
+        karpenter = Karpenter("karpenter", _karpenter(settings, data, control_plane), own)
+        pool = _pool(settings.karpenter, settings, karpenter, data, around)
+        # Pods of every layer run on these nodes, so all of them are gone before the nodes go.
+        kubeconfig = _after(kubeconfig, NodePool("graviton", pool, own).ready)
     provider = kubernetes_provider(kubeconfig=kubeconfig)
     storage = DefaultStorage("gp3", pulumi.ResourceOptions(parent=layer, providers=[provider]))
     layer.publish(
@@ -84,6 +92,26 @@ def _nodes(
         name_tag=f"{cluster_name(settings)}-node",
         tags=around.tags,
     )
+
+
+def _karpenter(settings: ClusterSettings, data: Foundation, control_plane: KubernetesCluster) -> KarpenterArgs:
+    return KarpenterArgs(cluster_name=control_plane.cluster_name, name=cluster_name(settings), region=data.region)
+
+
+def _pool(
+    wanted: KarpenterSettings, settings: ClusterSettings, karpenter: Karpenter, data: Foundation, around: Surroundings
+) -> NodePoolArgs:
+    return NodePoolArgs(
+        settings=wanted,
+        karpenter=karpenter,
+        subnet_ids=_ids(data.private_subnet_ids),
+        max_pods=settings.nodes.max_pods,
+        tags={**around.tags, "Name": f"{cluster_name(settings)}-node"},
+    )
+
+
+def _after(kubeconfig: pulumi.Output[str], *others: pulumi.Output[Any]) -> pulumi.Output[str]:
+    return pulumi.Output.all(kubeconfig, *others).apply(lambda known: str(known[0]))
 
 
 def cluster_name(settings: ClusterSettings) -> str:

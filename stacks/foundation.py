@@ -13,6 +13,7 @@ from vodstack_platform.deployment_access import Territory
 from vodstack_platform.gateway_endpoints import GatewayEndpoints, GatewayEndpointsArgs
 from vodstack_platform.github_delivery import GithubDelivery, GithubDeliveryArgs
 from vodstack_platform.image_registry import ImageRegistry, ImageRegistryArgs
+from vodstack_platform.interruption_queue import interruption_queue_name
 from vodstack_platform.job_queue import JobQueue, JobQueueArgs
 from vodstack_platform.layer import Layer
 from vodstack_platform.network import Network, NetworkArgs
@@ -108,7 +109,10 @@ def _territory(settings: FoundationSettings, region: str, cluster_name: str, acc
         region=region,
         account=account,
         bucket_prefix=name_prefix(settings.bucket, stack),
-        queues=[f"{name}{suffix}" for name in queues for suffix in ("", "-dlq")],
+        queues=[
+            *(f"{name}{suffix}" for name in queues for suffix in ("", "-dlq")),
+            interruption_queue_name(cluster_name),
+        ],
         tables=[settings.tables.videos, settings.tables.work],
         repositories=[settings.registries.api, settings.registries.worker],
         cluster=cluster_name,

@@ -176,6 +176,7 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identit
         resources=worker.resources,
         scratch=f"{worker.scratch_gib}Gi",
         grace_period_seconds=worker.grace_period_seconds,
+        stays=True,
     )
 
 

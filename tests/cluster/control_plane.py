@@ -28,6 +28,7 @@ DEFINITIONS = {
         "example/prometheus-operator-crd",
     ),
     "keda.sh": ("github.com/kedacore/keda/v2@v2.20.2", "config/crd/bases"),
+    "karpenter.sh": ("github.com/aws/karpenter-provider-aws@v1.14.1", "pkg/apis/crds"),
 }
 START_SECONDS = 120
 _TOKEN = "test-only"

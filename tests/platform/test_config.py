@@ -43,6 +43,14 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"cluster": {"apiServer": {"publicCidrs": ["0.0.0.0/0"]}}}, ["vodstack:cluster.apiServer", "openToTheWorld"]),
         ({"cluster": {"nodes": {"minSize": 4}}}, ["minSize, desiredSize and maxSize"]),
         ({"cluster": {"addonVersions": {"corends": "v1"}}}, ["addonVersions", "Did you mean coredns?"]),
+        (
+            {"cluster": {"karpenter": {"instanceFamilies": ["c7g", "m7g"], "instanceSizes": ["large", "large"]}}},
+            ["vodstack:cluster.karpenter", "make 2 types", "at least 15"],
+        ),
+        (
+            {"cluster": {"karpenter": {"instanceFamilies": ["c7i"]}}},
+            ["vodstack:cluster.karpenter.instanceFamilies.0", '"c7i"'],
+        ),
         ({"foundation": {"network": {"cidr": "10.0.0.0/24"}}}, ["foundation.network.cidr", "/16 to /20"]),
         ({"foundation": {"network": {"mode": "existing"}}}, ["foundation.network", "both or neither"]),
         ({"foundation": {"network": {"zones": 3, "zoneNames": ["a"]}}}, ["names 1 zones, yet zones is 3"]),

@@ -93,6 +93,7 @@ ALTERNATIVES = {
     "dev with images built by the program": Alternative(
         "dev", {"services": {"images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]}}}
     ),
+    "dev with all that it leaves out": Alternative("dev", {"cluster": {"karpenter": {}}}),
     "local": Alternative("local"),
     "emulator": Alternative("emulator"),
     "foundation with a NAT gateway a zone": Alternative(

@@ -9,6 +9,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from vodstack_platform.deployment_actions import is_read
+
 # AWS-managed policies and wildcard resources that are meant, with the reason.
 MANAGED_POLICIES = {
     "AmazonEKSClusterPolicy": "what the control plane needs of EC2; EKS maintains it",
@@ -20,6 +22,7 @@ MANAGED_POLICIES = {
 WILDCARD_RESOURCES = {
     "aws:iam/policy:Policy": "a deployment makes VPCs and keys, which have no name before they are there",
     "aws:kms/key:Key": "a key's own policy has no other name for that key",
+    "aws:iam/rolePolicy:RolePolicy": "operators look for subnets, images and prices, which are described by no name",
 }
 
 
@@ -78,6 +81,7 @@ def test_wildcard_resources_are_those_with_a_reason(alternative):
         if "*" in statement.get("Resource", []):
             assert resource_type in WILDCARD_RESOURCES, urn
             assert resource_type != "aws:iam/policy:Policy" or "aws:RequestedRegion" in str(statement["Condition"])
+            assert resource_type != "aws:iam/rolePolicy:RolePolicy" or all(map(is_read, statement["Action"])), urn
 
 
 def test_no_statement_names_anybody_as_principal_unless_it_denies(alternative):

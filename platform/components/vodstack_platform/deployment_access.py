@@ -187,6 +187,11 @@ def _cluster(territory: Territory) -> list[Statement]:
             actions=actions("logs", named.LOGS),
             resources=[logs, pulumi.Output.concat(logs, ":*")],
         ),
+        Statement(
+            sid="NodeWarnings",
+            actions=actions("events", named.EVENTS),
+            resources=[territory.arn("events", f"rule/{name}-*")],
+        ),
         Statement(sid="Network", actions=actions("ec2", named.EC2), resources=["*"], condition=in_region),
         Statement(sid="Unnamed", actions=named.UNNAMED.split(), resources=["*"], condition=in_region),
     ]

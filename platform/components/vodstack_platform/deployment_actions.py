@@ -57,6 +57,10 @@ SNS = (
 )
 ALARMS = "DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource"
 BUDGETS = "ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget"
+EVENTS = (
+    "DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets TagResource "
+    "UntagResource"
+)
 # These make or describe what has no name before it is there, or take no resource at all.
 EC2 = (
     "AllocateAddress AssociateRouteTable AttachInternetGateway AuthorizeSecurityGroupEgress "

@@ -6,9 +6,8 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 
 from vodstack_platform.config.cluster import NodeSettings
-from vodstack_platform.policy import Statement, policy_document, role_path
+from vodstack_platform.node_role import node_role
 
-_MANAGED_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly")
 _DATA_DEVICE = "/dev/xvdb"  # Bottlerocket keeps the system on xvda, and images, logs and scratch here
 
 
@@ -33,15 +32,7 @@ class NodeGroup(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vodstack:platform:NodeGroup", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(
-            name,
-            path=role_path(pulumi.get_stack()),
-            description=f"vodstack nodes of {pulumi.get_stack()}",
-            assume_role_policy=policy_document(
-                Statement(sid="Nodes", principal={"Service": "ec2.amazonaws.com"}, actions=["sts:AssumeRole"])
-            ),
-            opts=child,
-        )
+        role, attachments = node_role(name, "nodes", child)
         template = _launch_template(name, args, child)
         settings = args.settings
         self.group = eks.ManagedNodeGroup(
@@ -60,20 +51,10 @@ class NodeGroup(pulumi.ComponentResource):
             launch_template=aws.eks.NodeGroupLaunchTemplateArgs(
                 id=template.id, version=template.latest_version.apply(str)
             ),
-            # Nodes that lose their role's policies before they are gone cannot leave in good order.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=_attachments(name, role, child)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
         )
         self.ready = self.group.urn
         self.register_outputs({})
-
-
-def _attachments(name: str, role: aws.iam.Role, opts: pulumi.ResourceOptions) -> list[aws.iam.RolePolicyAttachment]:
-    return [
-        aws.iam.RolePolicyAttachment(
-            f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=opts
-        )
-        for policy in _MANAGED_POLICIES
-    ]
 
 
 def _launch_template(name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions) -> aws.ec2.LaunchTemplate:

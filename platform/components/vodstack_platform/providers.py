@@ -29,11 +29,11 @@ def aws_provider(region: str, profile: str | None, tags: Mapping[str, str], endp
 
 
 def kubernetes_provider(
-    *, kubeconfig: pulumi.Input[str] | None = None, context: str | None = None
+    name: str = "kubernetes", *, kubeconfig: pulumi.Input[str] | None = None, context: str | None = None
 ) -> kubernetes.Provider:
     """A provider for the cluster of `kubeconfig`, or of the named context of the user's own one."""
     return kubernetes.Provider(
-        "kubernetes",
+        name,
         kubeconfig=None if kubeconfig is None else pulumi.Output.secret(kubeconfig),
         context=context,
         enable_server_side_apply=True,

@@ -55,7 +55,8 @@ def _unencrypted(resource: Candidate) -> Iterator[str]:
         "aws:ecr/repository:Repository": "encryptionConfigurations",
         "eks:index:Cluster": "encryptionConfigKeyArn",
     }.get(resource.type)
-    if needed and not resource.props.get(needed):
+    by_sqs_itself = resource.props.get("sqsManagedSseEnabled") in (True, UNKNOWN)
+    if needed and not resource.props.get(needed) and not by_sqs_itself:
         yield f"{needed} must name what encrypts it"
     for mapping in _mappings(resource.props.get("blockDeviceMappings")):
         if str(_mapping(mapping.get("ebs")).get("encrypted")).lower() not in ("true", UNKNOWN):

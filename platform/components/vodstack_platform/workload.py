@@ -12,6 +12,7 @@ from vodstack_platform.settings_map import SettingsMap
 USER_ID = 65_532  # "nonroot" of the distroless images
 SCRATCH_PATH = "/scratch"
 CHECKSUM_ANNOTATION = "vodstack/settings-checksum"
+STAYS_ANNOTATION = "karpenter.sh/do-not-disrupt"
 _SCRATCH_VOLUME = "scratch"
 _STARTUP_ATTEMPTS = 30
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -21,7 +22,8 @@ _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 class WorkloadArgs:
     """One of our services. Without `replicas`, an autoscaler decides on their number.
 
-    `drain_seconds` is how long a stopping pod still serves while its address is withdrawn.
+    `drain_seconds` is how long a stopping pod still serves while its address is withdrawn. `stays` keeps Karpenter from
+    moving a pod at work to where it would be cheaper; nodes that are old or taken away leave all the same.
     """
 
     namespace: pulumi.Input[str]
@@ -37,6 +39,7 @@ class WorkloadArgs:
     scratch: str | None = None
     grace_period_seconds: int
     drain_seconds: int = 0
+    stays: bool = False
 
 
 class Workload(pulumi.ComponentResource):
@@ -58,9 +61,7 @@ class Workload(pulumi.ComponentResource):
                     rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
                 ),
                 template=core.PodTemplateSpecArgs(
-                    metadata=meta.ObjectMetaArgs(
-                        labels=args.labels, annotations={CHECKSUM_ANNOTATION: args.settings.checksum}
-                    ),
+                    metadata=meta.ObjectMetaArgs(labels=args.labels, annotations=_annotations(args)),
                     spec=_pod(name, args),
                 ),
             ),
@@ -79,6 +80,11 @@ class Workload(pulumi.ComponentResource):
         )
         self.deployment_name = deployment.metadata.name
         self.register_outputs({"deployment_name": self.deployment_name})
+
+
+def _annotations(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:
+    checksum: dict[str, pulumi.Input[str]] = {CHECKSUM_ANNOTATION: args.settings.checksum}
+    return {**checksum, STAYS_ANNOTATION: "true"} if args.stays else checksum
 
 
 def _pod(name: str, args: WorkloadArgs) -> core.PodSpecArgs:

@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from vodstack_platform.config.karpenter import KarpenterSettings
 from vodstack_platform.config.section import Section
 
 PrincipalArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$")]
@@ -86,5 +87,7 @@ class ClusterSettings(Section):
     """Make EKS itself refuse to delete the cluster. Turn it off in an `up` before a `destroy`."""
     nodes: NodeSettings = NodeSettings()
     """The nodes."""
+    karpenter: KarpenterSettings | None = None
+    """Further nodes, as the pods need them. Unset: the managed group alone."""
     addon_versions: Mapping[AddonName, str] = Field(default_factory=dict[AddonName, str])
     """EKS add-ons' versions to pin. Others: EKS's default; for vpc-cni and kube-proxy the newest at each update."""
