@@ -40,12 +40,18 @@ _THIS_KEY = "*"  # in a key's own policy, the only way to name that key
 
 @dataclass(frozen=True, kw_only=True)
 class DataKeyArgs:
-    """`account_id` is the account whose IAM policies decide, and whose `senders` may send through the key."""
+    """Who decides on the key, and what becomes of it."""
 
     account_id: pulumi.Input[str]
+    """The account whose IAM policies decide, and whose services may send through the key."""
+    alias: str
+    """Its name for people, without `alias/`: one of an account and region."""
     senders: Sequence[str]
+    """Services that send to encrypted queues and topics, such as `s3.amazonaws.com`."""
     deletion_window_days: int
+    """Days between the key's deletion and its end, from 7 to 30."""
     protect: bool
+    """Make Pulumi refuse to delete it."""
 
 
 class DataKey(pulumi.ComponentResource):
@@ -65,7 +71,7 @@ class DataKey(pulumi.ComponentResource):
         )
         aws.kms.Alias(
             name,
-            name=f"alias/vodstack-{pulumi.get_stack()}",
+            name=f"alias/{args.alias}",
             target_key_id=key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
