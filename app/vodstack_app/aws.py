@@ -10,6 +10,7 @@ from aiobotocore.session import get_session
 from aiohttp import ClientError as TransportError
 from botocore.exceptions import BotoCoreError, ClientError
 
+from vodstack_app.dynamodb import open_dynamodb
 from vodstack_app.errors import UnavailableError
 from vodstack_app.settings import Settings
 
@@ -29,17 +30,17 @@ class Clients:
     dynamodb: "DynamoDBClient"
 
 
-def _client_config(service: str, read_timeout_seconds: int, connections: int) -> AioConfig:
+def _s3_config(connections: int) -> AioConfig:
     return AioConfig(
         connect_timeout=3,
-        read_timeout=read_timeout_seconds,
+        read_timeout=60,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 3},
         # A body over HTTP is signed with its SHA-256 already; a second checksum would be work for nothing.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         # Presigned URLs of the older signature cannot open what a KMS key has encrypted.
-        signature_version="v4" if service == "dynamodb" else "s3v4",
+        signature_version="s3v4",
     )
 
 
@@ -47,13 +48,13 @@ def _client_config(service: str, read_timeout_seconds: int, connections: int) ->
 async def open_clients(settings: Settings) -> AsyncGenerator[Clients]:
     session = cast("Any", get_session())  # its type knows every service there is, none of them fully
     parts_in_flight = 2 * settings.max_uploads
-    s3_config = _client_config("s3", read_timeout_seconds=60, connections=parts_in_flight + 16)
-    dynamodb_config = _client_config("dynamodb", read_timeout_seconds=5, connections=50)
+    config = _s3_config(connections=parts_in_flight + 16)
     async with (
-        session.create_client("s3", region_name=settings.region, config=s3_config) as s3,
-        session.create_client("dynamodb", region_name=settings.region, config=dynamodb_config) as dynamodb,
+        session.create_client("s3", region_name=settings.region, config=config) as s3,
+        open_dynamodb(session, settings.region) as dynamodb,
     ):
-        yield Clients(s3, dynamodb)
+        # Its operations have the form of those that the stubs describe.
+        yield Clients(s3, cast("DynamoDBClient", dynamodb))
 
 
 @contextmanager
