@@ -2,6 +2,7 @@
 
 AppError
   BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, MalformedPatchError, ConflictError
+  KeyInUseError, KeyReusedError: another request has the same Idempotency-Key
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
   UploadError: what is wrong with a client's upload
   ClientGoneError: nobody is there to answer
@@ -86,6 +87,29 @@ class ConflictError(AppError):
     name = "conflict"
     status = 409
     title = "The video is no longer in the state that this needs"
+
+
+class KeyInUseError(AppError):
+    """A request whose Idempotency-Key an earlier one is still at work on."""
+
+    name = "request-in-progress"
+    status = 409
+    title = "The same request is still being worked on"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+    def __init__(self) -> None:
+        super().__init__("An earlier request with this Idempotency-Key has not ended. Ask again for its answer.")
+
+
+class KeyReusedError(AppError):
+    """A request with the Idempotency-Key of another one."""
+
+    name = "idempotency-key-reused"
+    status = 422
+    title = "The Idempotency-Key belongs to another request"
+
+    def __init__(self) -> None:
+        super().__init__("This key came with another file, other fields or another path. Take a new key.")
 
 
 class UnauthenticatedError(AppError):

@@ -8,6 +8,7 @@ from vodstack_app.auth.gate import Gate, build_gate
 from vodstack_app.aws import Clients
 from vodstack_app.events.watches import Watches
 from vodstack_app.health.readiness import Readiness
+from vodstack_app.idempotency.claims import Claims
 from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
 from vodstack_app.settings import Settings
@@ -40,7 +41,9 @@ class Services:
 
 
 def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, clients: Clients) -> Services:
-    records = Records(clients.dynamodb, settings.videos_table)
+    records = Records(clients.dynamodb, settings.videos_table, settings.record_cache_seconds)
+    objects = StoredObjects(clients.s3, settings.bucket)
+    claims = Claims(clients.dynamodb, settings.work_table)
     readiness.watch(clients, settings)
     return Services(
         settings=settings,
@@ -49,16 +52,18 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         gate=build_gate(settings),
         records=records,
         watches=Watches(records, readiness),
-        deletions=Deletions(records, StoredObjects(clients.s3, settings.bucket)),
+        deletions=Deletions(records, objects),
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(
             records,
+            objects,
+            claims,
             lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id),
             metrics,
-            settings.max_uploads,
+            max_uploads=settings.max_uploads,
         ),
         published=Published(clients.s3, settings.bucket),
-        uploads=DirectUploads(clients.s3, settings.bucket, records),
+        uploads=DirectUploads(clients.s3, settings.bucket, records, claims),
     )
 
 

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     region: str = Field(alias=Variable.AWS_REGION, min_length=1)
     bucket: str = Field(alias=Variable.S3_BUCKET, min_length=3)
     videos_table: str = Field(alias=Variable.DYNAMODB_TABLE, min_length=3)
+    work_table: str = Field(alias=Variable.WORK_TABLE, min_length=3)
     # Whoever leaves the door open has to say so: there is no default.
     auth: Literal["none", "oidc"] = Field(alias=Variable.AUTH)
     oidc_issuer: str = Field(default="", alias=Variable.OIDC_ISSUER)
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1, le=TIB)] = Field(default=20 * GIB, alias=Variable.MAX_UPLOAD_BYTES)
     max_uploads: Annotated[int, Field(ge=1)] = Field(default=16, alias=Variable.MAX_UPLOADS)
     body_timeout_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.BODY_TIMEOUT)
+    record_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(default=1.0, alias=Variable.RECORD_CACHE)
     shutdown_grace_seconds: Annotated[int, Field(ge=0)] = Field(default=25, alias=Variable.SHUTDOWN_GRACE)
     log_format: Literal["json", "console"] = Field(default="json", alias=Variable.LOG_FORMAT)
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias=Variable.LOG_LEVEL)

@@ -50,8 +50,10 @@ class Api:
         url = httpx.URL(self.url)
         return url.host, url.port or 80
 
-    def upload(self, content: bytes, **fields: str) -> httpx.Response:
-        return self.client.post("/videos", files={"file": ("clip.mp4", content, "video/mp4")}, data=fields)
+    def upload(self, content: bytes, *, key: str | None = None, **fields: str) -> httpx.Response:
+        headers = {"Idempotency-Key": key} if key else {}
+        files = {"file": ("clip.mp4", content, "video/mp4")}
+        return self.client.post("/videos", files=files, data=fields, headers=headers)
 
     def post(self, body: Any, boundary: str = "b") -> httpx.Response:
         """A body as it stands, under the name of a form."""
@@ -94,6 +96,8 @@ class Api:
 
 def environment_of(foundation: Foundation, **changes: str) -> dict[str, str]:
     listening = {"VODSTACK_AUTH": "none", "VODSTACK_HOST": "127.0.0.1", "PORT": "0"}
+    # Tests change records behind the API's back, and look at once.
+    listening |= {"VODSTACK_RECORD_CACHE_SECONDS": "0"}
     return foundation.environment | listening | changes
 
 
@@ -135,7 +139,9 @@ def serve(foundation: Foundation) -> Iterator[Callable[..., Api]]:
 @pytest.fixture(scope="session")
 def shared_api(aws_endpoint: str) -> Iterator[Api]:
     name = f"api-tests-{uuid.uuid4().hex[:8]}"
-    foundation = Foundation(aws_endpoint, bucket=name, videos_table=name, work_table="", queue_url="", dlq_url="")
+    foundation = Foundation(
+        aws_endpoint, bucket=name, videos_table=name, work_table=f"{name}-work", queue_url="", dlq_url=""
+    )
     foundation.client("s3").create_bucket(Bucket=name)
     foundation.client("dynamodb").create_table(
         TableName=name,
@@ -154,6 +160,12 @@ def shared_api(aws_endpoint: str) -> Iterator[Api]:
                 "Projection": {"ProjectionType": "ALL"},
             }
         ],
+    )
+    foundation.client("dynamodb").create_table(
+        TableName=foundation.work_table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     )
     with serving(foundation) as api:
         yield api

@@ -31,7 +31,7 @@ def test_missing_settings_are_named_all_at_once_without_a_traceback():
     ended = _start({"PATH": os.environ["PATH"]})
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
-    for name in ("AWS_REGION", "S3_BUCKET", "DYNAMODB_TABLE", "VODSTACK_AUTH"):
+    for name in ("AWS_REGION", "S3_BUCKET", "DYNAMODB_TABLE", "VODSTACK_WORK_TABLE", "VODSTACK_AUTH"):
         assert name in ended.stderr
 
 
@@ -52,7 +52,13 @@ def test_nobody_is_let_in_by_a_typing_error(foundation: Foundation, auth: str):
     ],
 )
 def test_tokens_that_cannot_be_checked_stop_the_start(changes: dict[str, str], words: list[str]):
-    nowhere = {"AWS_REGION": "us-east-1", "S3_BUCKET": "none", "DYNAMODB_TABLE": "none", "VODSTACK_AUTH": "oidc"}
+    nowhere = {
+        "AWS_REGION": "us-east-1",
+        "S3_BUCKET": "none",
+        "DYNAMODB_TABLE": "none",
+        "VODSTACK_WORK_TABLE": "none",
+        "VODSTACK_AUTH": "oidc",
+    }
     ended = _start({"PATH": os.environ["PATH"]} | nowhere | changes)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert [word for word in words if word not in ended.stderr] == []

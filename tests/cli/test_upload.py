@@ -131,6 +131,17 @@ def test_an_upload_that_was_aborted_meanwhile_starts_anew(api: Api, proxy: AwsPr
     assert api.original(video_id) == file.read_bytes()
 
 
+def test_a_start_whose_answer_was_lost_is_found_again(api: Api, file: Path):
+    with AwsProxy(api.url) as line:
+        line.intercept(is_operation("POST"), nth=1, lose=True)
+        with Client(line.url) as client:
+            with pytest.raises(ApiError, match="does not answer"):
+                client.upload_direct(file, state_folder=file.parent)
+            video_id = client.upload_direct(file, state_folder=file.parent)
+    assert [record.video_id for record in api.records()] == [video_id]
+    assert api.open_uploads() == []
+
+
 def test_a_file_that_changes_while_it_is_sent_is_no_video(api: Api, proxy: AwsProxy, file: Path):
     proxy.intercept(is_part, nth=2, before=lambda: os.utime(file, (1, 1)))
     with Client(api.url) as client, pytest.raises(CommandError, match="was changed"):

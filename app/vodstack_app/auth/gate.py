@@ -21,6 +21,8 @@ Check = Callable[[str], Awaitable[Token]]
 
 #: A handler's or router's `opt` for what everyone may ask, tokens or not.
 PUBLIC = {"public": True}
+#: Its `security`, for the description.
+NO_TOKEN: list[dict[str, list[str]]] = [{}]
 #: Likewise for a GET whose answer lets one write.
 WRITING = {"writing": True}
 SECURITY_SCHEME = "token"

@@ -16,6 +16,7 @@ _ANYWHERE = {
     Variable.AWS_REGION: "us-east-1",
     Variable.S3_BUCKET: "bucket",
     Variable.DYNAMODB_TABLE: "videos",
+    Variable.WORK_TABLE: "work",
     Variable.AUTH: "oidc",
     Variable.OIDC_ISSUER: "https://issuer.example",
     Variable.OIDC_AUDIENCE: "vodstack",

@@ -3,7 +3,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from vodstack_app.auth.gate import PUBLIC
+from vodstack_app.auth.gate import NO_TOKEN, PUBLIC
 from vodstack_app.documentation import problems
 from vodstack_app.errors import UnavailableError
 from vodstack_app.services import Services
@@ -15,7 +15,14 @@ class HealthView(Struct, frozen=True):
     status: str
 
 
-@get("/livez", operation_id="checkLiveness", summary="Is the process alive?", tags=["health"], opt=PUBLIC)
+@get(
+    "/livez",
+    operation_id="checkLiveness",
+    summary="Is the process alive?",
+    tags=["health"],
+    opt=PUBLIC,
+    security=NO_TOKEN,
+)
 async def check_liveness() -> HealthView:
     """Asks nothing of AWS: an outage there must not restart every process here."""
     return HealthView("alive")
@@ -27,6 +34,7 @@ async def check_liveness() -> HealthView:
     summary="Should it get requests?",
     tags=["health"],
     opt=PUBLIC,
+    security=NO_TOKEN,
     responses=problems(UnavailableError, public=True),
 )
 async def check_readiness(services: NamedDependency[Services]) -> HealthView:
@@ -42,6 +50,7 @@ async def check_readiness(services: NamedDependency[Services]) -> HealthView:
     summary="Figures for Prometheus",
     tags=["health"],
     opt=PUBLIC,
+    security=NO_TOKEN,
     media_type=MediaType.TEXT,
 )
 async def get_metrics(services: NamedDependency[Services]) -> Response[bytes]:

@@ -5,17 +5,21 @@ original appears only whole, and its appearing is the job: as with a streamed up
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from botocore.exceptions import ClientError
 
 from vodstack_app.aws import AWS_ERRORS, error_code, storage_errors
+from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, ConflictError, IncompleteUploadError, NotFoundError, UnavailableError
+from vodstack_app.idempotency.claims import Claim, Claims
+from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.identity import Identity
 from vodstack_app.uploads.plan import Part, Plan, make_plan
 from vodstack_app.videos.fields import VideoFields
+from vodstack_app.videos.objects import GONE
 from vodstack_app.videos.records import Records
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import DirectUpload, Status, VideoRecord, new_video_id, timestamp
@@ -27,8 +31,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 # A little less than the bucket's rule lets an unfinished upload live, unless `abortMultipartDays` says otherwise.
 UPLOAD_LIFE_SECONDS = 46 * 3600
+OPERATION = "startUpload"
 PART_URL_SECONDS = 3600
-_GONE = "NoSuchUpload"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Progress:
     record: VideoRecord
     plan: Plan | None
     etags: dict[Part, str]
+    is_repeated: bool = False
 
     @property
     def missing(self) -> list[Part]:
@@ -56,13 +61,48 @@ class Progress:
 class DirectUploads:
     """Starts, follows and ends them."""
 
-    def __init__(self, s3: "S3Client", bucket: str, records: Records) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, records: Records, claims: Claims) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._records = records
+        self._claims = claims
 
-    async def start(self, source: Source, fields: VideoFields, owner: str) -> Progress:
-        video_id, now = new_video_id(), timestamp()
+    async def start(self, source: Source, fields: VideoFields, identity: Identity, key: str | None = None) -> Progress:
+        """A new upload, one for all requests with one key. Raises KeyInUseError, KeyReusedError, or as `look` does."""
+        video_id = new_video_id()
+        if key is None:
+            return await self._start(video_id, source, fields, identity.owner)
+        fingerprint = fingerprint_of(source, fields)
+        claim = await self._claims.claim(
+            identity.owner, key, operation=OPERATION, video_id=video_id, fingerprint=fingerprint
+        )
+        try:
+            progress = await self._repeat(claim, identity)
+            progress = progress or await self._start(video_id, source, fields, identity.owner)
+        except BaseException:
+            await uninterrupted(claim.let_go(may_have_arrived=True))
+            raise
+        if not progress.is_repeated:
+            await claim.answer(progress.record.video_id)
+        return progress
+
+    async def _repeat(self, claim: Claim, identity: Identity) -> Progress | None:
+        """What the earlier request with this key has started, if it came so far."""
+        if claim.found is None:
+            return None
+        try:
+            progress = await self.look(claim.found.video_id, identity)
+        except NotFoundError:
+            if claim.found.is_answered:
+                raise
+            await claim.restart()
+            return None
+        if not claim.found.is_answered:
+            await claim.answer(claim.found.video_id)
+        return replace(progress, is_repeated=True)
+
+    async def _start(self, video_id: str, source: Source, fields: VideoFields, owner: str) -> Progress:
+        now = timestamp()
         plan = make_plan(source.size_bytes)
         with storage_errors():
             created = await self._s3.create_multipart_upload(
@@ -203,7 +243,7 @@ def _direct(record: VideoRecord) -> DirectUpload:
 
 
 def _is_gone(error: UnavailableError) -> bool:
-    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) == _GONE
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) == GONE
 
 
 def _aborted_if_gone(error: UnavailableError) -> AppError:

@@ -9,6 +9,7 @@ from litestar.status_codes import HTTP_200_OK
 from vodstack_app import errors
 from vodstack_app.auth.gate import WRITING
 from vodstack_app.documentation import problems
+from vodstack_app.idempotency.headers import IdempotencyKey, repetition
 from vodstack_app.identity import Identity
 from vodstack_app.services import Services
 from vodstack_app.uploads.direct import Progress
@@ -34,19 +35,32 @@ _KNOWN = (errors.InvalidIdError, errors.NotFoundError, errors.ConflictError, err
     tags=["uploads"],
     request_max_body_size=BODY_LIMIT_BYTES,
     response_headers=[LOCATION],
-    responses=problems(errors.BadRequestError, errors.InvalidFieldError, errors.TooLargeError, errors.UnavailableError),
+    responses=problems(
+        errors.BadRequestError,
+        errors.InvalidFieldError,
+        errors.NotFoundError,
+        errors.ConflictError,
+        errors.KeyInUseError,
+        errors.TooLargeError,
+        errors.KeyReusedError,
+        errors.UnavailableError,
+    ),
 )
 async def start_upload(
-    data: JSONBody[StartUpload], services: NamedDependency[Services], identity: NamedDependency[Identity]
+    data: JSONBody[StartUpload],
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
+    *,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[UploadView]:
     """The file then goes to the bucket part by part, in any order, and as often as a line breaks."""
     fields = data.fields()
     limit = services.settings.max_upload_bytes
     if data.size_bytes > limit:
         raise errors.InvalidFieldError(f"A file may have {limit} bytes.", field="sizeBytes")
-    progress = await services.uploads.start(data.source, fields, identity.owner)
+    progress = await services.uploads.start(data.source, fields, identity, idempotency_key)
     view = view_upload(progress, await _sign_missing(services, progress))
-    return Response(view, headers={"Location": f"/uploads/{view.video_id}"})
+    return Response(view, headers={"Location": f"/uploads/{view.video_id}"} | repetition(progress.is_repeated))
 
 
 @get(

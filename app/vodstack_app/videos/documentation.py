@@ -32,6 +32,7 @@ def _upload_body() -> RequestBody:
             ),
             "metadata": Schema(
                 type=OpenAPIType.OBJECT,
+                property_names=Schema(min_length=1),
                 additional_properties=Schema(type=OpenAPIType.STRING),
                 max_properties=METADATA_ENTRIES_LIMIT,
                 description="A JSON object whose values are strings, kept for you as it is.",

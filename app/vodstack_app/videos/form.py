@@ -5,6 +5,7 @@ It does no input or output of its own, so that a test can cut a body anywhere.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
@@ -28,15 +29,24 @@ FILE_NAME_LIMIT_BYTES = 255
 CONTENT_TYPE_LIMIT_BYTES = 128
 
 
+class Digest(Protocol):
+    """As hashlib makes it."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
 @dataclass
 class UploadForm:
-    """Fed with chunks of a body; yields the file's bytes."""
+    """Fed with chunks of a body; yields the file's bytes, which go through `digest` as well if there is one."""
 
     boundary: str
     max_file_bytes: int
     file_name: str = ""
     content_type: str = ""
     file_bytes: int = 0
+    digest: Digest | None = None
     _parts: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
     _text: bytearray | None = None
     _segment: MultipartSegment | None = None
@@ -98,6 +108,8 @@ class UploadForm:
             self.file_bytes += len(data)
             if self.file_bytes > self.max_file_bytes:
                 raise TooLargeError(f"The file is larger than {self.max_file_bytes} bytes.", field=FILE_FIELD)
+            if self.digest:
+                self.digest.update(data)
             return data
         name = self._segment.name or "" if self._segment else ""
         limit = FIELD_LIMIT_BYTES.get(name, UNKNOWN_FIELD_LIMIT_BYTES)

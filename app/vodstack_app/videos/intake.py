@@ -4,16 +4,22 @@ The record comes first and has a time-to-live; the original appears only whole; 
 """
 
 import asyncio
+import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import structlog
-from msgspec import structs
+from msgspec import Struct, structs
 
+from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, SlowClientError, UnavailableError
+from vodstack_app.idempotency.claims import Claim, Claimed, Claims
+from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.metrics import Metrics
+from vodstack_app.videos.fields import VideoFields
 from vodstack_app.videos.form import UploadForm
+from vodstack_app.videos.objects import StoredObjects
 from vodstack_app.videos.original import OriginalUpload
 from vodstack_app.videos.records import Records
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
@@ -24,21 +30,43 @@ UPLOAD_DEADLINE_SECONDS = 12 * 3600
 # Longer than any upload may take, so that a record never lapses under a living one.
 RECORD_LIFE_SECONDS = 24 * 3600
 
+OPERATION = "uploadVideo"
+
 OpenOriginal = Callable[[str], OriginalUpload]
+
+
+class Received(Struct, frozen=True):
+    """The video that a body held; `is_repeated` where an earlier request had brought it already."""
+
+    video_id: str
+    is_repeated: bool = False
 
 
 class Intake:
     """Receives uploads, a bounded number at a time."""
 
-    def __init__(self, records: Records, open_original: OpenOriginal, metrics: Metrics, max_uploads: int) -> None:
+    def __init__(
+        self,
+        records: Records,
+        objects: StoredObjects,
+        claims: Claims,
+        open_original: OpenOriginal,
+        metrics: Metrics,
+        *,
+        max_uploads: int,
+    ) -> None:
         self._records = records
+        self._objects = objects
+        self._claims = claims
         self._open_original = open_original
         self._metrics = metrics
         self._max_uploads = max_uploads
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str) -> str:
-        """The id of the video that the body held. Raises AppError; then nothing of the upload stays."""
+    async def receive(
+        self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str, key: str | None = None
+    ) -> Received:
+        """The video that the body held, one for all requests with one key. Raises AppError; then nothing stays."""
         task = asyncio.current_task()
         if task is None or len(self._running) >= self._max_uploads:
             raise UnavailableError(f"{self._max_uploads} uploads are running. Try again in a moment.")
@@ -46,7 +74,7 @@ class Intake:
         self._metrics.uploads_in_flight.inc()
         try:
             async with asyncio.timeout(UPLOAD_DEADLINE_SECONDS):
-                return await self._receive(chunks, form, owner)
+                return await self._receive(chunks, form, owner, key)
         except TimeoutError as error:
             raise SlowClientError(f"An upload may take {UPLOAD_DEADLINE_SECONDS // 3600} hours.") from error
         finally:
@@ -58,8 +86,15 @@ class Intake:
         if self._running:
             await asyncio.wait(self._running, timeout=patience_seconds)
 
-    async def _receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str) -> str:
-        upload = _Upload(self._records, self._open_original, owner)
+    async def _receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str, key: str | None) -> Received:
+        video_id = new_video_id()
+        claim: Claim | None = None
+        if key is not None:
+            form.digest = hashlib.sha256()
+            claim = await self._claims.claim(owner, key, operation=OPERATION, video_id=video_id)
+            if claim.found and await self._has_arrived(claim, claim.found):
+                return await _repeat(chunks, form, claim, claim.found)
+        upload = _Upload(self._records, self._open_original(video_id), video_id, owner, claim)
         try:
             async for chunk in chunks:
                 for data in form.feed(chunk):
@@ -67,24 +102,43 @@ class Intake:
                     self._metrics.upload_bytes.inc(len(data))
             await upload.finish(form)
         except BaseException:
-            await _uninterrupted(upload.undo())
+            await uninterrupted(upload.undo())
             raise
-        return upload.video_id
+        return Received(video_id)
+
+    async def _has_arrived(self, claim: Claim, found: Claimed) -> bool:
+        """Whether the earlier request has brought its video; if not, it never will, and this one takes its place."""
+        if found.is_answered:
+            return True
+        try:
+            if found.upload_id and await self._objects.settle(found.video_id, found.upload_id):
+                await claim.answer(found.video_id)
+                return True
+            await claim.restart()
+        except BaseException:
+            await uninterrupted(claim.let_go(may_have_arrived=True))
+            raise
+        return False
 
 
 class _Upload:
     """One video's way in: nothing is written before its file's first byte is there."""
 
-    def __init__(self, records: Records, open_original: OpenOriginal, owner: str) -> None:
-        self.video_id = new_video_id()
+    def __init__(
+        self, records: Records, original: OriginalUpload, video_id: str, owner: str, claim: Claim | None
+    ) -> None:
+        self.video_id = video_id
         self._records = records
-        self._open_original = open_original
+        self._original = original
         self._owner = owner
-        self._original: OriginalUpload | None = None
+        self._claim = claim
+        self._has_begun = False
 
     async def write(self, data: bytes, form: UploadForm) -> None:
-        if self._original is None:
-            self._original = self._open_original(self.video_id)
+        if self._claim:
+            await self._claim.keep()
+        if not self._has_begun:
+            self._has_begun = True
             await self._records.create(self._first_record(form))
             await self._original.begin(form.content_type)
         await self._original.write(data)
@@ -92,9 +146,9 @@ class _Upload:
     async def finish(self, form: UploadForm) -> None:
         """Make the upload a video. Raises UploadError, ConflictError or UnavailableError."""
         fields = form.finish()
-        if self._original is None:
-            raise RuntimeError("a form that has no file's bytes does not finish")
         await self._original.flush()
+        if self._claim:
+            await self._claim.seal(_fingerprint(form, fields), self._original.upload_id)
         await self._records.describe(self.video_id, structs.asdict(fields) | {"size_bytes": form.file_bytes})
         await self._original.complete()
         try:
@@ -103,14 +157,19 @@ class _Upload:
             # The original is there and its arrival is the job: the worker takes the record as it stands.
             log.warning("video not marked as queued", video_id=self.video_id, cause=repr(error.__cause__))
 
+        if self._claim:
+            await self._claim.answer(self.video_id)
+
     async def undo(self) -> None:
-        if self._original is None or self._original.may_have_arrived:
-            return
-        await self._original.abort()
-        try:
-            await self._records.discard(self.video_id)
-        except AppError as error:
-            log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
+        may_have_arrived = self._original.may_have_arrived
+        if self._has_begun and not may_have_arrived:
+            await self._original.abort()
+            try:
+                await self._records.discard(self.video_id)
+            except AppError as error:
+                log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
+        if self._claim:
+            await self._claim.let_go(may_have_arrived=may_have_arrived)
 
     def _first_record(self, form: UploadForm) -> VideoRecord:
         now = timestamp()
@@ -126,11 +185,15 @@ class _Upload:
         )
 
 
-async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Carry `work` to its end, whoever cancels: it is what keeps a cancelled upload from leaving parts behind."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            continue
+async def _repeat(chunks: AsyncIterator[bytes], form: UploadForm, claim: Claim, found: Claimed) -> Received:
+    """Read a body that has been taken in before, and whether it is the same. Raises KeyReusedError."""
+    async for chunk in chunks:
+        for _ in form.feed(chunk):
+            pass
+    claim.require_same(_fingerprint(form, form.finish()))
+    return Received(found.video_id, is_repeated=True)
+
+
+def _fingerprint(form: UploadForm, fields: VideoFields) -> str:
+    digest = form.digest.hexdigest() if form.digest else ""
+    return fingerprint_of(fields, form.file_name, form.content_type, file_digest=digest)

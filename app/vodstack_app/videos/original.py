@@ -37,7 +37,7 @@ class OriginalUpload:
         self._s3 = s3
         self._bucket = bucket
         self._key = original_key(video_id)
-        self._upload_id = ""
+        self.upload_id = ""
         self._parts: list[CompletedPartTypeDef] = []
         self._in_flight: set[asyncio.Task[None]] = set()
         self._next_part = 0
@@ -51,7 +51,7 @@ class OriginalUpload:
             created = await self._s3.create_multipart_upload(
                 Bucket=self._bucket, Key=self._key, ContentType=content_type or "application/octet-stream"
             )
-        self._upload_id = created["UploadId"]
+        self.upload_id = created["UploadId"]
 
     async def write(self, data: bytes) -> None:
         """Take the file's next bytes; waits while enough parts are on their way."""
@@ -75,7 +75,7 @@ class OriginalUpload:
         self.may_have_arrived = True
         try:
             await self._s3.complete_multipart_upload(
-                Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
+                Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": parts}
             )
         except AWS_ERRORS as error:
             await self._settle(error)
@@ -83,7 +83,7 @@ class OriginalUpload:
     async def abort(self) -> None:
         """Let go of every part. What fails here is left to the bucket's lifecycle rule."""
         await self._cancel_parts()
-        if not self._upload_id:
+        if not self.upload_id:
             return
         try:
             await self._abort()
@@ -91,7 +91,7 @@ class OriginalUpload:
             log.warning("multipart upload not aborted", key=self._key, cause=repr(error))
 
     async def _abort(self) -> None:
-        await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
+        await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self.upload_id)
 
     async def _settle(self, error: Exception) -> None:
         """Find out what became of a completion that seemed to fail; raises unless the original is there."""
@@ -105,7 +105,7 @@ class OriginalUpload:
                 return
         else:
             self.may_have_arrived = False
-            self._upload_id = ""
+            self.upload_id = ""
         raise UnavailableError("The storage did not complete the upload. Send it again.") from error
 
     async def _has_arrived(self) -> bool:
@@ -127,7 +127,7 @@ class OriginalUpload:
     async def _send_part(self, number: int, part: BytesIO) -> None:
         with storage_errors():
             sent = await self._s3.upload_part(
-                Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=part
+                Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, PartNumber=number, Body=part
             )
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
 

@@ -1,7 +1,8 @@
 """The videos table as the API reads and writes it."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 from vodstack_app.aws import error_code, storage_errors
 from vodstack_app.errors import ConflictError, NotFoundError
 from vodstack_app.identity import Identity
+from vodstack_app.videos.recent import Recent
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.videos import DELETED_OWNER, Deletion, Status, VideoRecord
@@ -24,30 +26,35 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 class Records:
     """Every record's way in and out."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, look_seconds: float = 0.0) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._recent = Recent(self._read, look_seconds)
 
     async def find(self, video_id: str, identity: Identity) -> VideoRecord:
         """The record as it is now. Raises NotFoundError, for one that is deleted, lapsed or out of sight too."""
+        return _visible(video_id, await self._read(video_id), identity)
+
+    async def look(self, video_id: str, identity: Identity) -> VideoRecord:
+        """As `find`, but what others have changed may take `look_seconds` to be seen, and the record is shared."""
+        return _visible(video_id, await self._recent.find(video_id), identity)
+
+    async def _read(self, video_id: str) -> VideoRecord | None:
         with storage_errors():
             answer = await self._dynamodb.get_item(
                 TableName=self._table, Key={moves.KEY: to_attribute(video_id)}, ConsistentRead=True
             )
-        record = from_item(answer["Item"], VideoRecord) if "Item" in answer else None
-        if record is None or not _is_there(record) or not identity.may_see(record.owner):
-            raise NotFoundError(f"There is no video with the id {video_id}.")
-        return record
+        return from_item(answer["Item"], VideoRecord) if "Item" in answer else None
 
     async def create(self, record: VideoRecord) -> None:
         # A repeated PutItem whose first answer was lost finds its own record: ids are random, nobody else's is there.
-        with storage_errors():
+        with self._writing(record.video_id):
             await self._conditional("put_item", moves.create(record))
 
     async def describe(self, video_id: str, changes: Mapping[str, object]) -> None:
         """Add what the form said to a record whose original is on its way. Raises ConflictError."""
         update = moves.amend(video_id, {Status.UPLOADING}, changes=changes)
-        with storage_errors():
+        with self._writing(video_id):
             held = await self._conditional("update_item", update)
         if not held:
             raise ConflictError("The video was deleted while it was being uploaded.")
@@ -56,7 +63,7 @@ class Records:
         """The record with these changes; None where it is deleted, or its metadata is not what `record` says."""
         unchanged = {"metadata": record.metadata} if "metadata" in changes else {}
         update = moves.amend(record.video_id, _ALIVE, changes=changes, unchanged=unchanged)
-        with storage_errors():
+        with self._writing(record.video_id):
             try:
                 answer = await self._dynamodb.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
             except ClientError as error:
@@ -67,7 +74,7 @@ class Records:
 
     async def delete(self, video_id: str, deletion: Deletion) -> None:
         # Where the condition is false somebody else has deleted it, or this very call before its answer was lost.
-        with storage_errors():
+        with self._writing(video_id):
             await self._conditional("update_item", moves.delete(video_id, deletion))
 
     async def due_deletions(self, now: float) -> AsyncIterator[tuple[str, Deletion]]:
@@ -95,7 +102,7 @@ class Records:
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def put_off(self, video_id: str, deletion: Deletion) -> None:
-        with storage_errors():
+        with self._writing(video_id):
             await self._conditional(
                 "update_item", moves.amend(video_id, {Status.DELETED}, changes={"deletion": deletion})
             )
@@ -107,7 +114,7 @@ class Records:
     async def enqueue(self, video_id: str) -> None:
         """Tell that the original is there, unless a worker has found out and gone further."""
         update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at", "direct"))
-        with storage_errors():
+        with self._writing(video_id):
             await self._conditional("update_item", update)
 
     async def discard(self, video_id: str) -> None:
@@ -121,8 +128,17 @@ class Records:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": {":status": to_attribute(status)},
         }
-        with storage_errors():
+        with self._writing(video_id):
             await self._conditional("delete_item", removal)
+
+    @contextmanager
+    def _writing(self, video_id: str) -> Generator[None]:
+        """A write after which nobody here is shown what was before, even where its answer is lost."""
+        try:
+            with storage_errors():
+                yield
+        finally:
+            self._recent.forget(video_id)
 
     async def _conditional(self, operation: str, arguments: dict[str, Any]) -> bool:
         """Whether the write's condition held."""
@@ -133,6 +149,12 @@ class Records:
                 return False
             raise
         return True
+
+
+def _visible(video_id: str, record: VideoRecord | None, identity: Identity) -> VideoRecord:
+    if record is None or not _is_there(record) or not identity.may_see(record.owner):
+        raise NotFoundError(f"There is no video with the id {video_id}.")
+    return record
 
 
 def _is_there(record: VideoRecord) -> bool:

@@ -11,6 +11,7 @@ from msgspec import structs
 from vodstack_app import errors
 from vodstack_app.conditional import NOT_MODIFIED, entity_tag, is_current, not_modified, tagged, url_period
 from vodstack_app.documentation import problems
+from vodstack_app.idempotency.headers import IdempotencyKey, repetition
 from vodstack_app.identity import Identity
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
@@ -58,13 +59,19 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.InvalidFieldError,
         errors.SlowClientError,
         errors.ConflictError,
+        errors.KeyInUseError,
         errors.TooLargeError,
         errors.UnsupportedTypeError,
+        errors.KeyReusedError,
         errors.UnavailableError,
     ),
 )
 async def upload_video(
-    request: Request[Any, Any, Any], services: NamedDependency[Services], identity: NamedDependency[Identity]
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    identity: NamedDependency[Identity],
+    *,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[UploadedView]:
     """Answers 201 once the whole file is stored; processing follows by itself."""
     boundary = read_boundary(request.headers.get("content-type", ""))
@@ -73,8 +80,9 @@ async def upload_video(
         raise errors.TooLargeError(f"A file may have {limit} bytes.", field="file")
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
-    video_id = await services.intake.receive(body, form, identity.owner)
-    return Response(UploadedView(video_id), headers={"Location": f"{_base_url(request)}/videos/{video_id}"})
+    received = await services.intake.receive(body, form, identity.owner, idempotency_key)
+    location = {"Location": f"{_base_url(request)}/videos/{received.video_id}"}
+    return Response(UploadedView(received.video_id), headers=location | repetition(received.is_repeated))
 
 
 @get(
@@ -120,7 +128,7 @@ async def get_video(
     identity: NamedDependency[Identity],
 ) -> Response[VideoView]:
     """The video's state, and its URLs once it is ready."""
-    record = await services.records.find(read_video_id(video_id), identity)
+    record = await services.records.look(read_video_id(video_id), identity)
     view, mp4_key = _view(request, record)
     etag = entity_tag(view, url_period(time.time(), MP4_URL_SECONDS) if mp4_key else None)
     return not_modified(etag) if is_current(request, etag) else tagged(await _signed(services, view, mp4_key), etag)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -28,6 +29,8 @@ PARTS_AT_A_TIME = 4
 ATTEMPTS_A_PART = 6
 FIRST_PAUSE_SECONDS = 0.5
 PART_TIMEOUT_SECONDS = 120
+# Refused, gone since it was started, or started with other words: the next run begins anew.
+_KEY_IS_SPENT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -59,15 +62,27 @@ class UploadState:
 
     def read(self) -> str | None:
         """The upload's id; None where there is none, or none that can be read."""
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str]).get("videoId")
-        except (OSError, msgspec.DecodeError):
-            return None
+        return self._known().get("videoId")
+
+    def key(self) -> str:
+        """What the start is known by, so that one whose answer was lost is found again."""
+        key = self._known().get("key") or str(uuid.uuid4())
+        self._keep({"key": key})
+        return key
 
     def write(self, video_id: str) -> None:
+        self._keep({"videoId": video_id})
+
+    def _known(self) -> dict[str, str]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
+    def _keep(self, known: dict[str, str]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(f".{os.getpid()}")
-        new.write_bytes(msgspec.json.encode({"videoId": video_id}))
+        new.write_bytes(msgspec.json.encode(known))
         new.replace(self._path)
 
     def forget(self) -> None:
@@ -122,7 +137,13 @@ class DirectUpload:
             return None
 
     def _start(self, description: dict[str, object]) -> Upload:
-        answer = self._request("POST", "/uploads", json=description)
+        headers = {"Idempotency-Key": self._state.key()}
+        try:
+            answer = self._request("POST", "/uploads", json=description, headers=headers)
+        except ApiError as error:
+            if error.status in _KEY_IS_SPENT:
+                self._state.forget()
+            raise
         upload = msgspec.json.decode(answer, type=Upload)
         self._state.write(upload.video_id)
         return upload
