@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -8,29 +7,26 @@ import pulumi_docker_build as docker_build
 from cluster import ClusterTarget
 from vodstack_contracts.environment import Variable
 from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
-from vodstack_platform.access import api_statements, worker_statements
+from vodstack_platform.access import api_statements
 from vodstack_platform.api_address import ApiAddress, ApiAddressArgs
 from vodstack_platform.config import LayerName, StackSettings
 from vodstack_platform.config.services import ImageSettings, ServicesSettings
-from vodstack_platform.keda import Keda, KedaArgs
 from vodstack_platform.labels import labels
 from vodstack_platform.layer import Layer
 from vodstack_platform.load_scaling import LoadScaling, LoadScalingArgs
 from vodstack_platform.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from vodstack_platform.policy import Statement
-from vodstack_platform.queue_scaling import QueueScaling, QueueScalingArgs
 from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
-from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs
-from vodstack_platform.workload import SCRATCH_PATH, Workload, WorkloadArgs
+from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs, shared_variables
+from vodstack_platform.video_worker import VideoWorkerArgs, run_worker
+from vodstack_platform.workload import Workload, WorkloadArgs
 from vodstack_platform.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
-Variables = Mapping[str, pulumi.Input[str]]
 
 API_DRAIN_SECONDS = 5
 SHUTDOWN_MARGIN_SECONDS = 5
-USABLE_BYTES_PER_GIB = 1024**3 * 95 // 100
 # The root of the repository, as seen from this folder, in which Pulumi runs the program and its providers.
 BUILD_CONTEXT = ".."
 FOLDERS = {"api": "app", "worker": "worker"}
@@ -42,11 +38,12 @@ def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, p
     layer = Layer(LayerName.SERVICES, [provider, cluster.provider, *builders])
     opts = pulumi.ResourceOptions(parent=layer)
     namespace = ServiceNamespace("vodstack", ServiceNamespaceArgs(namespace=settings.namespace), opts).namespace
-    shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=_shared(settings, data))
+    variables = shared_variables(data, log_format=settings.log_format, log_level=settings.log_level)
+    shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=variables)
     place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
-    api, worker = place.identity("api", api_statements(data)), place.identity("worker", worker_statements(data))
+    api = place.identity("api", api_statements(data))
     _scale_api(settings, place, Workload("api", _api(settings, data, place, api), opts))
-    _scale_worker(settings, data, place, Workload("worker", _worker(settings, data, place, worker), opts))
+    worker = run_worker(_worker(settings, data, place), place.settings, opts)
     NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace), opts)
     address = ApiAddress("api", _address(settings, namespace), opts)
     layer.publish(
@@ -87,18 +84,6 @@ class _Place:
             platforms=settings.platforms,
         )
         return ServiceImage(name, args, self.opts).reference
-
-
-def _shared(settings: ServicesSettings, data: Foundation) -> Variables:
-    return {
-        Variable.AWS_REGION: data.region,
-        Variable.S3_BUCKET: data.bucket_name,
-        Variable.DYNAMODB_TABLE: data.videos_table_name,
-        Variable.WORK_TABLE: data.work_table_name,
-        Variable.SQS_QUEUE_URL: data.arrivals_queue_url,
-        Variable.LOG_FORMAT: settings.log_format,
-        Variable.LOG_LEVEL: settings.log_level,
-    }
 
 
 def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
@@ -153,30 +138,13 @@ def _address(settings: ServicesSettings, namespace: pulumi.Output[str]) -> ApiAd
     return ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http", exposure=settings.exposure)
 
 
-def _worker(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
-    worker = settings.worker
-    environment: dict[str, pulumi.Input[str]] = {
-        Variable.METRICS_PORT: str(worker.metrics_port),
-        Variable.SCRATCH_DIRECTORY: SCRATCH_PATH,
-        # A pod that fills its share of the disk is evicted, so the worker must stop before.
-        Variable.SCRATCH_BYTES: str(worker.scratch_gib * USABLE_BYTES_PER_GIB // worker.jobs),
-        Variable.VISIBILITY_TIMEOUT: data.arrivals_visibility_seconds,
-        Variable.JOBS: str(worker.jobs),
-    }
-    return WorkloadArgs(
+def _worker(settings: ServicesSettings, data: Foundation, place: _Place) -> VideoWorkerArgs:
+    return VideoWorkerArgs(
+        data=data,
+        cluster_name=place.cluster,
         namespace=place.namespace,
-        labels=labels("worker"),
-        service_account=identity.service_account,
         image=place.image("worker", settings.images, settings.images.worker, data.worker_repository_url),
-        replicas=None if worker.scaling else worker.replicas,
-        settings=place.settings,
-        environment=environment,
-        port_name="metrics",
-        port=worker.metrics_port,
-        resources=worker.resources,
-        scratch=f"{worker.scratch_gib}Gi",
-        grace_period_seconds=worker.grace_period_seconds,
-        stays=True,
+        settings=settings.worker,
     )
 
 
@@ -190,21 +158,3 @@ def _scale_api(settings: ServicesSettings, place: _Place, workload: Workload) ->
             max_replicas=scaling.max_replicas,
         )
         LoadScaling("api", args, place.opts)
-
-
-def _scale_worker(settings: ServicesSettings, data: Foundation, place: _Place, workload: Workload) -> None:
-    scaling = settings.worker.scaling
-    if scaling is None:
-        return
-    keda = KedaArgs(cluster_name=place.cluster, queue_arns=[data.arrivals_queue_arn])
-    args = QueueScalingArgs(
-        namespace=place.namespace,
-        deployment=workload.deployment_name,
-        queue_urls=[data.arrivals_queue_url],
-        region=data.region,
-        messages_per_pod=settings.worker.jobs,
-        min_replicas=settings.worker.replicas,
-        max_replicas=scaling.max_replicas,
-        operator=Keda("keda", keda, place.opts).release if scaling.install_keda else None,
-    )
-    QueueScaling("worker", args, place.opts)

@@ -33,16 +33,10 @@ class NetworkPolicies(pulumi.ComponentResource):
         super().__init__("vodstack:platform:NetworkPolicies", name, None, opts)
         self._namespace = args.namespace
         self._policy("deny-all", meta.LabelSelectorArgs())
-        everyone = meta.LabelSelectorArgs()
-        self._policy("names", everyone, to=[_egress(_named("kube-system", "kube-dns"), (53, "UDP"), (53, "TCP"))])
-        # S3, DynamoDB, SQS and an issuer have no fixed addresses; all of them speak TLS.
-        outside = networking.IPBlockArgs(cidr=_EVERYWHERE, except_=[_LINK_LOCAL])
-        self._policy("aws", everyone, to=[_egress([_peer(outside)], (443, "TCP"))])
-        agent = networking.IPBlockArgs(cidr=IDENTITY_AGENT)
-        self._policy("identity", everyone, to=[_egress([_peer(agent)], (80, "TCP"))])
-        watcher = _named(args.watcher_namespace)
+        for way, rule in ways_out().items():
+            self._policy(way, meta.LabelSelectorArgs(), to=[rule])
         for service, port in (("api", args.api_port), ("worker", args.metrics_port)):
-            self._policy(f"{service}-watched", _pods(service), of=[_ingress(watcher, port)])
+            self._policy(f"{service}-watched", _pods(service), of=[watched_by(args.watcher_namespace, port)])
         self._policy("api-called", _pods("api"), of=[_ingress(_callers(args.callers), args.api_port)])
         self.register_outputs({})
 
@@ -61,6 +55,21 @@ class NetworkPolicies(pulumi.ComponentResource):
             spec=networking.NetworkPolicySpecArgs(pod_selector=pods, policy_types=types, ingress=of, egress=to),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def ways_out() -> dict[str, networking.NetworkPolicyEgressRuleArgs]:
+    """What a service's pods may reach, by name. S3, DynamoDB, SQS and an issuer have no addresses that stay."""
+    outside = networking.IPBlockArgs(cidr=_EVERYWHERE, except_=[_LINK_LOCAL])
+    agent = networking.IPBlockArgs(cidr=IDENTITY_AGENT)
+    return {
+        "names": _egress(_named("kube-system", "kube-dns"), (53, "UDP"), (53, "TCP")),
+        "aws": _egress([_peer(outside)], (443, "TCP")),
+        "identity": _egress([_peer(agent)], (80, "TCP")),
+    }
+
+
+def watched_by(namespace: str, port: int) -> networking.NetworkPolicyIngressRuleArgs:
+    return _ingress(_named(namespace), port)
 
 
 def _callers(ranges: Sequence[str]) -> Peers:

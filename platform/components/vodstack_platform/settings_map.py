@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from vodstack_contracts.environment import Variable
+from vodstack_contracts.outputs import FoundationOutputs
+
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsMapArgs:
     """The environment variables that services share."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the ConfigMap."""
     labels: dict[str, str]
+    """Labels of the ConfigMap."""
     variables: Mapping[str, pulumi.Input[str]]
+    """Values by the variables' names."""
 
 
 class SettingsMap(pulumi.ComponentResource):
@@ -32,6 +38,21 @@ class SettingsMap(pulumi.ComponentResource):
         self.map_name = config_map.metadata.name
         self.checksum = pulumi.Output.json_dumps(args.variables, sort_keys=True).apply(_digest)
         self.register_outputs({"map_name": self.map_name, "checksum": self.checksum})
+
+
+def shared_variables(
+    data: FoundationOutputs[pulumi.Output[str]], *, log_format: str, log_level: str
+) -> Mapping[str, pulumi.Input[str]]:
+    """What each of our services has to know of the data."""
+    return {
+        Variable.AWS_REGION: data.region,
+        Variable.S3_BUCKET: data.bucket_name,
+        Variable.DYNAMODB_TABLE: data.videos_table_name,
+        Variable.WORK_TABLE: data.work_table_name,
+        Variable.SQS_QUEUE_URL: data.arrivals_queue_url,
+        Variable.LOG_FORMAT: log_format,
+        Variable.LOG_LEVEL: log_level,
+    }
 
 
 def _digest(text: str) -> str:
