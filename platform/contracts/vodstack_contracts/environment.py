@@ -13,6 +13,7 @@ class Variable(StrEnum):
     DYNAMODB_TABLE = "DYNAMODB_TABLE"  # the videos table's name
     S3_BUCKET = "S3_BUCKET"  # the one bucket of originals and renditions
     SQS_QUEUE_URL = "SQS_QUEUE_URL"  # the arrivals queue
+    CHUNKS_QUEUE_URL = "VODSTACK_CHUNKS_QUEUE_URL"  # without it, every video is transcoded in one pass
     PORT = "PORT"  # the API's
     HOST = "VODSTACK_HOST"  # the address that the API and the metrics listen on
     METRICS_PORT = "VODSTACK_METRICS_PORT"  # the worker's, for metrics and probes
@@ -26,6 +27,7 @@ class Variable(StrEnum):
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
     MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
     BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload
+    RECORD_CACHE = "VODSTACK_RECORD_CACHE_SECONDS"  # how old a video that is looked at may be
     SHUTDOWN_GRACE = "VODSTACK_SHUTDOWN_GRACE_SECONDS"  # what running uploads get after SIGTERM
     SCRATCH_DIRECTORY = "VODSTACK_SCRATCH_DIR"
     SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
