@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import imageio_ffmpeg
 import pytest
 
-from vodstack_platform.embedded.emulator import running_emulator
+from vodstack_platform.embedded.emulator import aws_client, running_emulator
 from vodstack_platform.embedded.engine import run_program
 
 REGION = "us-east-1"
@@ -42,14 +41,7 @@ class Foundation:
         }
 
     def client(self, service: str) -> Any:
-        session: Any = boto3.session.Session()
-        return session.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return aws_client(service, self.endpoint_url, REGION)
 
 
 @pytest.fixture(scope="session")

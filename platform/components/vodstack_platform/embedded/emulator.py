@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import functools
 import logging
 import os
 import subprocess
@@ -44,17 +45,26 @@ class Credentials:
 ANYONE = Credentials()
 
 
+# One session for all clients: each of its own would read the services' descriptions anew, a tenth of a second apiece.
+_session = functools.cache(boto3.session.Session)
+_making = threading.Lock()
+
+
 def aws_client(service: str, endpoint: str, region: str, credentials: Credentials = ANYONE) -> Any:
     """A boto3 client of the emulator, whatever the environment says about AWS."""
-    session: Any = boto3.session.Session(
-        aws_access_key_id=credentials.access_key_id,
-        aws_secret_access_key=credentials.secret_access_key,
-        aws_session_token=credentials.session_token,
-        region_name=region,
-    )
     # Presigned URLs in S3's older form carry no region and no scope: nothing checks them here.
     config = Config(signature_version="s3v4") if service == "s3" else None
-    return session.client(service, endpoint_url=endpoint, config=config)
+    session: Any = _session()
+    with _making:
+        return session.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=region,
+            config=config,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+        )
 
 
 @dataclass(frozen=True)
