@@ -27,7 +27,7 @@ def main() -> None:
     if target and LayerName.MONITORING in layers:
         monitoring.build(settings, target, provider)
     if data and target and LayerName.SERVICES in layers:
-        services.build(settings, data, target, provider)
+        services.build(settings, data, target, provider, tags)
 
 
 def _foundation(settings: StackSettings, region: str, provider: aws.Provider) -> FoundationOutputs[pulumi.Output[str]]:

@@ -5,6 +5,7 @@ import pulumi_aws as aws
 from msgspec import structs
 
 from vodstack_contracts.outputs import FoundationOutputs
+from vodstack_platform.access_log_bucket import logs_name_prefix
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.foundation import FoundationSettings, NetworkSettings
 from vodstack_platform.deployment_access import Territory
@@ -89,12 +90,12 @@ def _network(settings: NetworkSettings, region: str, opts: pulumi.ResourceOption
 
 def _territory(settings: FoundationSettings, region: str, cluster_name: str, account: pulumi.Output[str]) -> Territory:
     stack = pulumi.get_stack()
-    queues = (settings.queues.arrivals, settings.queues.chunks)
+    queues, videos = (settings.queues.arrivals, settings.queues.chunks), name_prefix(settings.bucket, stack)
     return Territory(
         stack=stack,
         region=region,
         account=account,
-        bucket_prefix=name_prefix(settings.bucket, stack),
+        bucket_prefixes=[videos, logs_name_prefix(videos)],
         queues=[
             *(f"{name}{suffix}" for name in queues for suffix in ("", "-dlq")),
             interruption_queue_name(cluster_name),

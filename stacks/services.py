@@ -4,17 +4,19 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
+import edge
 from cluster import ClusterTarget
 from vodstack_contracts.environment import Variable
 from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
 from vodstack_platform.access import api_statements
 from vodstack_platform.api_address import ApiAddress, ApiAddressArgs
 from vodstack_platform.config import LayerName, StackSettings
-from vodstack_platform.config.services import ImageSettings, ServicesSettings
+from vodstack_platform.config.exposure import ExposureSettings
+from vodstack_platform.config.services import INGRESS_DRAIN_SECONDS, ImageSettings, ServicesSettings
 from vodstack_platform.labels import labels
 from vodstack_platform.layer import Layer
 from vodstack_platform.load_scaling import LoadScaling, LoadScalingArgs
-from vodstack_platform.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from vodstack_platform.network_policies import Callers, NetworkPolicies, NetworkPoliciesArgs
 from vodstack_platform.policy import Statement
 from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
@@ -32,7 +34,9 @@ BUILD_CONTEXT = ".."
 FOLDERS = {"api": "app", "worker": "worker"}
 
 
-def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider) -> None:
+def build(
+    everything: StackSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider, tags: dict[str, str]
+) -> None:
     settings = everything.services
     builders = [docker_build.Provider("docker-build")] if settings.images.build else []
     layer = Layer(LayerName.SERVICES, [provider, cluster.provider, *builders])
@@ -44,12 +48,13 @@ def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, p
     api = place.identity("api", api_statements(data))
     _scale_api(settings, place, Workload("api", _api(settings, data, place, api), opts))
     worker = run_worker(_worker(settings, data, place), place.settings, opts)
-    NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace), opts)
+    callers = _callers(settings.exposure, data, opts)
+    NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace, callers), opts)
     address = ApiAddress("api", _address(settings, namespace), opts)
+    ingress = settings.exposure.mode == "ingress"
+    url = edge.build(everything, data, cluster, address, tags, opts=opts) if ingress else address.url
     layer.publish(
-        ServicesOutputs(
-            namespace=namespace, api_url=address.url, api_role_arn=api.role_arn, worker_role_arn=worker.role_arn
-        )
+        ServicesOutputs(namespace=namespace, api_url=url, api_role_arn=api.role_arn, worker_role_arn=worker.role_arn)
     )
 
 
@@ -87,11 +92,12 @@ class _Place:
 
 
 def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
+    drain = INGRESS_DRAIN_SECONDS if settings.exposure.mode == "ingress" else API_DRAIN_SECONDS
     environment: dict[str, pulumi.Input[str]] = {
         Variable.PORT: str(settings.api.port),
         Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
-        Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - API_DRAIN_SECONDS - SHUTDOWN_MARGIN_SECONDS),
+        Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
     environment |= _auth(settings)
     return WorkloadArgs(
@@ -106,7 +112,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         port=settings.api.port,
         resources=settings.api.resources,
         grace_period_seconds=settings.api.grace_period_seconds,
-        drain_seconds=API_DRAIN_SECONDS,
+        drain_seconds=drain,
     )
 
 
@@ -124,13 +130,25 @@ def _auth(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
     }
 
 
-def _policies(settings: ServicesSettings, watcher: str, namespace: pulumi.Output[str]) -> NetworkPoliciesArgs:
+def _callers(exposure: ExposureSettings, data: Foundation, opts: pulumi.ResourceOptions) -> Callers:
+    match exposure.mode:
+        case "internal":
+            return ()
+        case "load-balancer":
+            return exposure.source_ranges
+        case "ingress":
+            return edge.callers(exposure, data, opts)
+
+
+def _policies(
+    settings: ServicesSettings, watcher: str, namespace: pulumi.Output[str], callers: Callers
+) -> NetworkPoliciesArgs:
     return NetworkPoliciesArgs(
         namespace=namespace,
         watcher_namespace=watcher,
         api_port=settings.api.port,
         metrics_port=settings.worker.metrics_port,
-        callers=settings.exposure.source_ranges if settings.exposure.mode == "load-balancer" else (),
+        callers=callers,
     )
 
 

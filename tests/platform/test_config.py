@@ -8,6 +8,11 @@ from vodstack_platform.config.reading import ConfigError, parse_settings, read_s
 LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
 IMAGES = {"images": {"tag": "v1"}}
 OIDC = {"issuer": "https://issuer.example/pool", "audience": "videos"}
+INGRESS = {
+    "mode": "ingress",
+    "sourceRanges": ["198.51.100.0/24"],
+    "certificateArn": "arn:aws:acm:us-east-1:111111111111:certificate/c",
+}
 SERVICES = {**IMAGES, "auth": "none"}
 
 
@@ -39,6 +44,22 @@ SERVICES = {**IMAGES, "auth": "none"}
         (
             LAPTOP | {"services": {"exposure": {"mode": "load-balancer", "sourceRanges": ["0.0.0.0/0"]}}},
             ["openToTheWorld"],
+        ),
+        (
+            LAPTOP | {"services": {"exposure": {"mode": "ingress", "sourceRanges": ["198.51.100.0/24"]}}},
+            ["vodstack:services.exposure", "certificateArn", "TLS alone"],
+        ),
+        (
+            LAPTOP | {"services": {"auth": "oidc", "oidc": OIDC, "exposure": INGRESS}},
+            ["vodstack:services", "oidc.jwksUrl", "exposure.checkTokens"],
+        ),
+        (
+            LAPTOP | {"services": {"auth": "none", "exposure": INGRESS, "api": {"gracePeriodSeconds": 20}}},
+            ["vodstack:services", "gracePeriodSeconds", "30"],
+        ),
+        (
+            LAPTOP | {"services": {"exposure": INGRESS | {"host": "https://videos.example.com"}}},
+            ["vodstack:services.exposure.host"],
         ),
         ({"cluster": {"apiServer": {"publicCidrs": ["0.0.0.0/0"]}}}, ["vodstack:cluster.apiServer", "openToTheWorld"]),
         ({"cluster": {"nodes": {"minSize": 4}}}, ["minSize, desiredSize and maxSize"]),

@@ -93,7 +93,26 @@ ALTERNATIVES = {
     "dev with images built by the program": Alternative(
         "dev", {"services": {"images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]}}}
     ),
-    "dev with all that it leaves out": Alternative("dev", {"cluster": {"karpenter": {}}}),
+    "dev with all that it leaves out": Alternative(
+        "dev",
+        {
+            "cluster": {"karpenter": {}},
+            "services": {
+                "auth": "oidc",
+                "oidc": {
+                    "issuer": "https://issuer.example",
+                    "audience": "videos",
+                    "jwksUrl": "https://issuer.example/keys",
+                },
+                "exposure": {
+                    "mode": "ingress",
+                    "sourceRanges": ["198.51.100.0/24"],
+                    "certificateArn": "arn:aws:acm:us-east-1:111111111111:certificate/c",
+                    "host": "videos.example.com",
+                },
+            },
+        },
+    ),
     "local": Alternative("local"),
     "emulator": Alternative("emulator"),
     "foundation with a NAT gateway a zone": Alternative(

@@ -75,6 +75,25 @@ def test_the_rights_of_a_deployment_cover_what_the_program_names(delivered):
             assert resource.outputs["arn"] in resources, resource.urn
 
 
+def test_every_bucket_of_the_program_is_one_that_a_deployment_may_make(run, delivered):
+    prefixes = [
+        resource.removeprefix("arn:aws:s3:::").removesuffix("*")
+        for statement in _statements(delivered, "deploy")
+        if statement["Sid"] == "Bucket"
+        for resource in statement["Resource"]
+    ]
+    exposure = {
+        "mode": "ingress",
+        "sourceRanges": ["198.51.100.0/24"],
+        "certificateArn": "arn:aws:acm:x:1:certificate/c",
+    }
+    exposed = run("dev", services={"exposure": exposure})
+    buckets = exposed.of_type("aws:s3/bucket:Bucket")
+    assert len(buckets) == 2
+    for bucket in buckets:
+        assert bucket.inputs["bucketPrefix"].startswith(tuple(prefixes)), bucket.urn
+
+
 def test_each_policy_fits_its_limit(delivered):
     policies = delivered.of_type("aws:iam/policy:Policy")
     for policy in policies:

@@ -5,7 +5,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.core.v1.outputs import ServiceStatus
 from pulumi_kubernetes.meta import v1 as meta
 
-from vodstack_platform.config.services import ExposureSettings
+from vodstack_platform.config.exposure import ExposureSettings
 
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _ANNOTATION = "service.beta.kubernetes.io/aws-load-balancer"
@@ -26,6 +26,8 @@ class ApiAddress(pulumi.ComponentResource):
     """The Service by which the API is reached."""
 
     url: pulumi.Output[str]
+    service_name: pulumi.Output[str]
+    port_name: str
 
     def __init__(self, name: str, args: ApiAddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vodstack:platform:ApiAddress", name, None, opts)
@@ -50,6 +52,7 @@ class ApiAddress(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.service_name, self.port_name = service.metadata.name, args.port_name
         inside = pulumi.Output.concat(service.metadata.name, ".", service.metadata.namespace, ".svc.cluster.local")
         scheme = "https" if port == _HTTPS_PORT else "http"
         host = pulumi.Output.all(inside, service.status.apply(_balancer)).apply(lambda both: str(both[1] or both[0]))

@@ -28,7 +28,7 @@ class Territory:
     stack: str
     region: str
     account: pulumi.Input[str]
-    bucket_prefix: str
+    bucket_prefixes: Sequence[str]
     queues: Sequence[str]
     tables: Sequence[str]
     repositories: Sequence[str]
@@ -81,10 +81,10 @@ def _of_state_key(territory: Territory, sid: str, names: list[str]) -> Statement
 
 
 def _data(territory: Territory) -> list[Statement]:
-    bucket = f"arn:aws:s3:::{territory.bucket_prefix}*"
+    buckets = [f"arn:aws:s3:::{prefix}*" for prefix in territory.bucket_prefixes]
     stack_key = {"StringEquals": {"aws:ResourceTag/stack": territory.stack}}
     return [
-        Statement(sid="Bucket", actions=actions("s3", named.S3_BUCKET), resources=[bucket]),
+        Statement(sid="Bucket", actions=actions("s3", named.S3_BUCKET), resources=buckets),
         Statement(
             sid="Queues",
             actions=actions("sqs", named.SQS),

@@ -13,17 +13,21 @@ _EVERYWHERE = "0.0.0.0/0"
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 Peers = list[networking.NetworkPolicyPeerArgs]
+Callers = Sequence[str] | pulumi.Output[list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPoliciesArgs:
-    """`callers` are the address ranges that may call the API; none: every pod of the cluster, and nobody else."""
+    """`callers` are the address ranges that may call the API; none: every pod of the cluster, and nobody else.
+
+    Where they are an output, there has to be one at least: Kubernetes takes none for all.
+    """
 
     namespace: pulumi.Input[str]
     watcher_namespace: str
     api_port: int
     metrics_port: int
-    callers: Sequence[str]
+    callers: Callers
 
 
 class NetworkPolicies(pulumi.ComponentResource):
@@ -72,9 +76,15 @@ def watched_by(namespace: str, port: int) -> networking.NetworkPolicyIngressRule
     return _ingress(_named(namespace), port)
 
 
-def _callers(ranges: Sequence[str]) -> Peers:
+def _callers(ranges: Callers) -> Peers | pulumi.Output[Peers]:
+    if isinstance(ranges, pulumi.Output):
+        return ranges.apply(_blocks)
     if not ranges:
         return [networking.NetworkPolicyPeerArgs(namespace_selector=meta.LabelSelectorArgs())]
+    return _blocks(ranges)
+
+
+def _blocks(ranges: Sequence[str]) -> Peers:
     return [_peer(networking.IPBlockArgs(cidr=each)) for each in ranges]
 
 
@@ -95,7 +105,7 @@ def _pods(service: str) -> meta.LabelSelectorArgs:
     return meta.LabelSelectorArgs(match_labels=labels(service))
 
 
-def _ingress(peers: Peers, port: int) -> networking.NetworkPolicyIngressRuleArgs:
+def _ingress(peers: Peers | pulumi.Output[Peers], port: int) -> networking.NetworkPolicyIngressRuleArgs:
     return networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=[_port(port, "TCP")])
 
 

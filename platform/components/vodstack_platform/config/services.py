@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
-from vodstack_platform.config.cluster import WORLD, CidrBlock
+from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.config.section import Section
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -14,6 +14,9 @@ Count = Annotated[int, Field(ge=1, le=500)]
 # Measured, in docs/benchmarks.md.
 API_IDLE_MIB = 100
 UPLOAD_MIB = 27
+# A stopping pod serves on while load balancers learn of it, which takes the HTTPS one longer.
+INGRESS_DRAIN_SECONDS = 15
+INGRESS_GRACE_SECONDS = 2 * INGRESS_DRAIN_SECONDS
 _BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -128,27 +131,6 @@ class WorkerSettings(Section):
         return self
 
 
-class ExposureSettings(Section):
-    """Who reaches the API."""
-
-    mode: Literal["internal", "load-balancer"] = "internal"
-    """`internal`: from inside the cluster alone. `load-balancer`: by a network load balancer, from `sourceRanges`."""
-    source_ranges: tuple[CidrBlock, ...] = ()
-    """Address ranges that the load balancer admits."""
-    open_to_the_world: bool = False
-    """Let `0.0.0.0/0` stand in `sourceRanges`."""
-    certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:")] | None = None
-    """ACM certificate by which the load balancer speaks TLS on port 443. Without it: plain HTTP on port 80."""
-
-    @model_validator(mode="after")
-    def _the_world_is_named(self) -> "ExposureSettings":
-        if self.mode == "load-balancer" and not self.source_ranges:
-            raise ValueError("mode load-balancer needs sourceRanges: the address ranges that it admits")
-        if WORLD in self.source_ranges and not self.open_to_the_world:
-            raise ValueError(f"sourceRanges holds {WORLD}: set openToTheWorld to true if everyone is meant")
-        return self
-
-
 class OidcSettings(Section):
     """Whose access tokens the API takes, and which."""
 
@@ -162,6 +144,8 @@ class OidcSettings(Section):
     """What the issuer puts before `videos:read`, `videos:write` and `videos:admin`, such as `vodstack/`."""
     leeway_seconds: Annotated[int, Field(ge=0, le=300)] = 30
     """Seconds by which the issuer's clock may differ from ours."""
+    jwks_url: Annotated[str, Field(pattern=r"^https://[^\s?#]+$", max_length=256)] | None = None
+    """Address of the issuer's keys, for a load balancer that checks tokens: it reads no discovery document."""
 
     @model_validator(mode="after")
     def _tokens_are_for_us(self) -> "OidcSettings":
@@ -196,4 +180,20 @@ class ServicesSettings(Section):
     def _tokens_are_asked_for(self) -> "ServicesSettings":
         if (self.auth == "oidc") != (self.oidc is not None):
             raise ValueError("auth oidc and the section oidc go together: give both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _an_ingress_has_what_it_needs(self) -> "ServicesSettings":
+        if self.exposure.mode != "ingress":
+            return self
+        if self.oidc and self.exposure.check_tokens and not self.oidc.jwks_url:
+            raise ValueError(
+                "exposure.mode ingress checks tokens at the load balancer, which has to know the issuer's keys: "
+                "give oidc.jwksUrl, or set exposure.checkTokens to false"
+            )
+        if self.api.grace_period_seconds < INGRESS_GRACE_SECONDS:
+            raise ValueError(
+                f"exposure.mode ingress needs api.gracePeriodSeconds of at least {INGRESS_GRACE_SECONDS}: "
+                "a stopping pod serves on until the load balancer knows"
+            )
         return self

@@ -1,5 +1,6 @@
 """Answers to the functions that a program asks its providers: who am I, where am I."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, cast
@@ -50,7 +51,13 @@ def _subnets(_asked: _Question) -> dict[str, Any]:
 
 def _subnet(asked: _Question) -> dict[str, Any]:
     zone = f"{asked.region}{str(asked.arguments.get('id', 'a'))[-1]}"
-    return {"id": asked.arguments.get("id"), "availabilityZone": zone, "vpcId": asked.arguments.get("vpcId")}
+    block = f"10.0.{hashlib.sha256(str(asked.arguments.get('id')).encode()).digest()[0]}.0/24"
+    return {
+        "id": asked.arguments.get("id"),
+        "availabilityZone": zone,
+        "vpcId": asked.arguments.get("vpcId"),
+        "cidrBlock": block,
+    }
 
 
 def _vpc(asked: _Question) -> dict[str, Any]:

@@ -11,6 +11,7 @@ _HELM: Final = ("kubernetes:helm.sh/v3:Release", "kubernetes:helm.sh/v4:Chart")
 CUSTOM_GROUPS: Final = frozenset(
     {
         "argoproj.io",
+        "elbv2.k8s.aws",
         "external-secrets.io",
         "karpenter.k8s.aws",
         "karpenter.sh",
