@@ -65,7 +65,7 @@ def test_an_id_is_given_out_once(table):
         table.client.put_item(TableName=table.name, **create(again))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(targets=st.lists(st.sampled_from(sorted(set(Status) - {Status.UPLOADING})), max_size=6))
 def test_only_the_allowed_moves_are_ever_made(table, targets):
     video_id, state = table.add(), Status.UPLOADING

@@ -14,12 +14,3 @@ def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack):
     assert emulator
     for held in (port, metrics_port, int(emulator[1])):
         assert not is_held(held)
-
-
-def test_what_is_no_video_ends_in_a_sentence(vodstack, tmp_path):
-    path = tmp_path / "holiday.mp4"
-    path.write_text("This is a letter, not a film.\n" * 100)
-    demo = vodstack("demo", path)
-    assert demo.wait() == 1
-    assert "error: the video failed: " in demo.output
-    assert "Traceback" not in demo.output

@@ -22,7 +22,7 @@ def start(vodstack, ports):
     return running
 
 
-def test_a_client_follows_its_video_to_ready_while_another_copy_comes_and_dies(vodstack, ports):
+def test_a_client_follows_its_video_to_ready_while_another_copy_refuses_a_letter(vodstack, ports, tmp_path):
     running = start(vodstack, ports)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", follow_redirects=True, timeout=30) as api:
         created = api.post(
@@ -47,7 +47,7 @@ def test_a_client_follows_its_video_to_ready_while_another_copy_comes_and_dies(v
         assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
     assert "worker | " in running.output
     _every_query_finds_its_metrics(ports)
-    _another_copy_dies_with_its_parent(vodstack)
+    _another_copy_tells_that_a_letter_is_no_video(vodstack, tmp_path)
     assert is_held(ports[0])
     keys = next(line for line in running.lines if line.startswith("  export ")).split()[1:]
     jobs = vodstack("jobs", "--stack", "local", environment=dict(key.split("=", 1) for key in keys))
@@ -58,11 +58,20 @@ def test_a_client_follows_its_video_to_ready_while_another_copy_comes_and_dies(v
     assert not is_held(ports[1])
 
 
-def _another_copy_dies_with_its_parent(vodstack):
-    ports = free_port(), free_port()
-    copy = start(vodstack, ports)
+def _another_copy_tells_that_a_letter_is_no_video(vodstack, folder):
+    path = folder / "holiday.mp4"
+    path.write_text("This is a letter, not a film.\n" * 100)
+    demo = vodstack("demo", path)
+    assert demo.wait() == 1
+    assert "error: the video failed: " in demo.output
+    assert "Traceback" not in demo.output
+
+
+@pytest.mark.prove
+def test_what_a_killed_command_started_dies_with_it(vodstack, ports):
+    running = start(vodstack, ports)
     assert all(map(is_held, ports))
-    copy.kill()
+    running.kill()
     deadline = time.monotonic() + 20
     while any(map(is_held, ports)):
         assert time.monotonic() < deadline, "what a killed parent started lives on"

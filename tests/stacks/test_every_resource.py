@@ -8,6 +8,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from tests.stacks.conftest import ALTERNATIVES
 
 from vodstack_platform.deployment_actions import is_read
 
@@ -32,7 +33,9 @@ def test_known_and_unknown_values_give_the_same_resources(alternative):
     assert known == unknown
 
 
-def test_two_runs_give_the_same_inputs(alternative):
+@pytest.mark.parametrize("name", ["dev with all that it leaves out", "local", "services of layers elsewhere"])
+def test_two_runs_give_the_same_inputs(name):
+    alternative = ALTERNATIVES[name]
     first = {resource.urn: resource.inputs for resource in alternative.known.resources}
     second = {resource.urn: resource.inputs for resource in alternative.run_again().resources}
     assert first == second
