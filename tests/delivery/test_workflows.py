@@ -100,6 +100,13 @@ def test_a_preview_takes_the_role_for_previews_and_a_deployment_the_one_for_depl
     assert "PREVIEW_ROLE_ARN" not in text("deploy")
 
 
+def test_a_preview_is_held_to_the_rules():
+    commands = "\n".join(step.get("run", "") for step in steps("preview"))
+    (pack,) = re.findall(r"--policy-pack (\S+)", commands)
+    assert f"{pack}/requirements.txt" in commands
+    assert (ROOT / pack / "PulumiPolicy.yaml").is_file()
+
+
 def test_a_preview_changes_nothing():
     commands = "\n".join(step.get("run", "") for step in steps("preview"))
     assert not re.search(r"pulumi (up|update|destroy|refresh|import|state|config set)\b", commands)
