@@ -18,12 +18,16 @@ def logs_name_prefix(bucket_prefix: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLogBucketArgs:
-    """`name_prefix` starts its name. Only load balancers of this account and region may write to it."""
+    """Whose load balancers write, and for how long it is kept. Nobody else of any account or region may write."""
 
     name_prefix: str
+    """Start of the bucket's name; AWS appends a unique end."""
     account_id: pulumi.Input[str]
+    """The account of the load balancers."""
     region: pulumi.Input[str]
+    """Their AWS region."""
     settings: AccessLogSettings
+    """Days that a log is kept."""
 
 
 class AccessLogBucket(pulumi.ComponentResource):

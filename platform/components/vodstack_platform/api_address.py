@@ -14,12 +14,16 @@ _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 @dataclass(frozen=True, kw_only=True)
 class ApiAddressArgs:
-    """Which pods answer, by their labels, on which of their named ports, and to whom."""
+    """Which pods answer, and to whom."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the Service and the pods."""
     labels: dict[str, str]
+    """Labels of the pods."""
     port_name: str
+    """Name of their port that answers."""
     exposure: ExposureSettings
+    """Who reaches it: the cluster alone, or address ranges by a load balancer."""
 
 
 class ApiAddress(pulumi.ComponentResource):

@@ -39,14 +39,23 @@ class ApiIngressArgs:
     """`controller`, if we install it, brings the kinds; `tags` are those of the load balancer, which it makes."""
 
     namespace: str
+    """Kubernetes namespace of the Ingresses and the Service."""
     service_name: pulumi.Input[str]
+    """Name of the Service that they lead to."""
     port_name: str
+    """Name of the Service's port."""
     exposure: ExposureSettings
+    """Host name, certificate, and the address ranges that are let in."""
     grace_period_seconds: int
+    """Seconds that a stopping pod finishes its requests in."""
     tokens: TokenCheck | None
+    """Whose tokens the load balancer checks. None: it checks none."""
     logs_bucket: pulumi.Input[str] | None
+    """Bucket of the access logs. None: no logs."""
     tags: dict[str, str]
+    """AWS tags of the load balancer, which default tags do not reach."""
     controller: pulumi.Resource | None
+    """What brings the kinds, if we install it."""
 
 
 class ApiIngress(pulumi.ComponentResource):

@@ -15,11 +15,14 @@ _EBS_SERVICE_ACCOUNT = "ebs-csi-controller-sa"
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterAddonsArgs:
-    """`after` are the nodes: CoreDNS without one is degraded and holds an `up` for twenty minutes."""
+    """What EKS runs in the cluster for us."""
 
     cluster_name: pulumi.Input[str]
+    """EKS name of the cluster."""
     versions: Mapping[AddonName, str]
+    """Versions by add-on. Others: EKS's default."""
     after: pulumi.Resource
+    """The nodes: CoreDNS without one is degraded, and holds an `up` for twenty minutes."""
 
 
 class ClusterAddons(pulumi.ComponentResource):

@@ -9,10 +9,12 @@ from vodstack_platform.labels import labels
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardMapsArgs:
-    """`dashboards` are Grafana's JSON models by name."""
+    """What Grafana shows."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the ConfigMaps."""
     dashboards: Mapping[str, str]
+    """Grafana's JSON models by name."""
 
 
 class DashboardMaps(pulumi.ComponentResource):

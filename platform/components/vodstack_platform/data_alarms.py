@@ -14,14 +14,22 @@ _THROTTLES = ("ReadThrottleEvents", "WriteThrottleEvents")
 
 @dataclass(frozen=True, kw_only=True)
 class DataAlarmsArgs:
-    """Queues, dead-letter queues and tables by the names that they have in the config."""
+    """What is watched, by the names that it has on AWS, and who is told."""
 
     prefix: str
+    """Start of the names of topic, alarms and budget: theirs alone within the account."""
+    child_prefix: str = ""
+    """Start of the alarms' names in the program, where it holds several of this component."""
     account_id: pulumi.Input[str]
+    """The account whose alarms and budget may publish."""
     key_arn: pulumi.Input[str]
+    """KMS key of the topic; its policy lets `SENDERS` use it."""
     settings: AlarmSettings
+    """Addresses, minutes that a message may wait, US dollars a month."""
     queues: Mapping[str, str]
+    """Queues by their labels; each has a dead-letter queue that adds `-dlq`."""
     tables: Mapping[str, str]
+    """Tables by their labels."""
 
 
 class DataAlarms(pulumi.ComponentResource):
@@ -97,7 +105,7 @@ class DataAlarms(pulumi.ComponentResource):
     ) -> None:
         namespace, metric_name, dimensions = metric
         aws.cloudwatch.MetricAlarm(
-            name,
+            f"{self._args.child_prefix}{name}",
             name=f"{self._args.prefix}-{name}",
             alarm_description=description,
             namespace=namespace,

@@ -9,11 +9,14 @@ _SERVICES = ("dynamodb", "s3")
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayEndpointsArgs:
-    """The route tables whose subnets reach the services by the endpoints."""
+    """Where the endpoints are, and who takes them."""
 
     vpc_id: pulumi.Input[str]
+    """Id of the VPC."""
     region: str
+    """AWS region of the services."""
     route_table_ids: Sequence[pulumi.Input[str]]
+    """Route tables whose subnets reach the services by the endpoints."""
 
 
 class GatewayEndpoints(pulumi.ComponentResource):

@@ -20,7 +20,9 @@ class GithubDeliveryArgs:
     """Whose workflows deploy, and what is theirs to change."""
 
     settings: GithubSettings
+    """The repository and its environment."""
     territory: Territory
+    """Names within which the stack's resources lie."""
 
 
 class GithubDelivery(pulumi.ComponentResource):

@@ -9,12 +9,16 @@ CACHE_TAG = "build-cache"
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRegistryArgs:
-    """`keep_images` bounds the bill; `force_delete` lets a destroy take the images along."""
+    """Which images are kept, and by what they are encrypted."""
 
     repository_name: str
+    """Name of the repository, which an account has once a region."""
     key_arn: pulumi.Input[str]
-    keep_images: int
-    force_delete: bool
+    """KMS key of the images."""
+    keep_images: int = 30
+    """Images that it keeps; older ones are expired."""
+    force_delete: bool = False
+    """Let a destroy take the images along."""
 
 
 class ImageRegistry(pulumi.ComponentResource):

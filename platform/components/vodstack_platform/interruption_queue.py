@@ -18,10 +18,12 @@ _RETENTION_SECONDS = 300  # older news of a node with two minutes' notice is non
 
 @dataclass(frozen=True, kw_only=True)
 class InterruptionQueueArgs:
-    """`prefix` begins the names of the queue and the rules; `account_id` is the one whose events are taken."""
+    """Whose nodes are told of their end."""
 
     prefix: str
+    """Start of the names of the queue and the rules."""
     account_id: pulumi.Input[str]
+    """The account whose events are taken."""
 
 
 class InterruptionQueue(pulumi.ComponentResource):

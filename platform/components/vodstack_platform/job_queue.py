@@ -12,11 +12,14 @@ _KEY_REUSE_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class JobQueueArgs:
-    """`queue_name` is fixed, for other stacks and scripts know it; the dead-letter queue adds `-dlq`."""
+    """A name, times, and a key."""
 
     queue_name: str
+    """Name of the queue, fixed, for other stacks and scripts know it; the dead-letter queue adds `-dlq`."""
     settings: QueueSettings
+    """Times in seconds, and the receives after which a message is dead."""
     key_arn: pulumi.Input[str]
+    """KMS key of the messages."""
 
 
 class JobQueue(pulumi.ComponentResource):

@@ -21,11 +21,14 @@ _TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True, kw_only=True)
 class KarpenterArgs:
-    """`cluster_name` waits for the cluster; `name` is the same as plain text."""
+    """Where it makes nodes."""
 
     cluster_name: pulumi.Input[str]
+    """EKS name of the cluster, known once it is there."""
     name: str
+    """The same as plain text."""
     region: pulumi.Input[str]
+    """AWS region of the cluster."""
 
 
 class Karpenter(pulumi.ComponentResource):

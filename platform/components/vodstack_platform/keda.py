@@ -18,10 +18,12 @@ _TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True, kw_only=True)
 class KedaArgs:
-    """`queue_arns` are the queues that the operator may ask about, and no others."""
+    """Where it runs, and what it may ask."""
 
     cluster_name: pulumi.Input[str]
+    """EKS name of the cluster."""
     queue_arns: Sequence[pulumi.Input[str]]
+    """Queues whose attributes the operator may read, and no others'."""
 
 
 class Keda(pulumi.ComponentResource):

@@ -22,16 +22,24 @@ class DeliveryRoles:
 
 @dataclass(frozen=True, kw_only=True)
 class KubernetesClusterArgs:
-    """Where the control plane stands. `profile` is the AWS profile that this program's calls use, if any."""
+    """Where the control plane stands, and who reaches it."""
 
     cluster_name: str
+    """EKS name of the cluster."""
     settings: ClusterSettings
+    """Version, access, logs in days, protection."""
     vpc_id: pulumi.Input[str]
+    """Id of the VPC."""
     private_subnet_ids: pulumi.Output[list[str]]
+    """Subnets of the nodes, in two zones at least."""
     public_subnet_ids: pulumi.Output[list[str]]
+    """Subnets that face the internet; may be none."""
     key_arn: pulumi.Input[str]
+    """KMS key of the cluster's secrets."""
     profile: str | None
+    """AWS profile that this program's calls use, if any."""
     delivery: DeliveryRoles | None = None
+    """Roles of the workflows that deploy. None: nobody's."""
 
 
 class KubernetesCluster(pulumi.ComponentResource):

@@ -16,12 +16,16 @@ _TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerControllerArgs:
-    """With one hop to the metadata, the controller cannot find out by itself where it is."""
+    """Where it is: with one hop to the metadata, it cannot find out by itself."""
 
     cluster_name: pulumi.Input[str]
+    """EKS name of the cluster."""
     region: pulumi.Input[str]
+    """AWS region of the cluster."""
     account_id: pulumi.Input[str]
+    """The account of the load balancers."""
     vpc_id: pulumi.Input[str]
+    """Id of the VPC."""
 
 
 class LoadBalancerController(pulumi.ComponentResource):

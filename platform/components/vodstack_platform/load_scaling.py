@@ -11,13 +11,18 @@ _CALM_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class LoadScalingArgs:
-    """`cpu_percent` is of what the pods request."""
+    """What is scaled, and between which bounds."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the Deployment."""
     deployment: pulumi.Input[str]
+    """Name of the Deployment."""
     cpu_percent: int
+    """Use of the requested CPU, in percent, that the pods' number aims at."""
     min_replicas: int
+    """Fewest pods."""
     max_replicas: int
+    """Most pods."""
 
 
 class LoadScaling(pulumi.ComponentResource):

@@ -14,11 +14,14 @@ _ANYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """`name_tag` is what consoles show; `region` names the gateway endpoints' services."""
+    """A name, a region, and a shape."""
 
     name_tag: str
+    """What consoles show as the name of each part."""
     region: str
+    """AWS region, which names the gateway endpoints' services."""
     settings: NetworkSettings
+    """Address range, zones, ways out."""
 
 
 class Network(pulumi.ComponentResource):

@@ -18,16 +18,21 @@ Callers = Sequence[str] | pulumi.Output[list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPoliciesArgs:
-    """`callers` are the address ranges that may call the API; none: every pod of the cluster, and nobody else.
-
-    Where they are an output, there has to be one at least: Kubernetes takes none for all.
-    """
+    """Who may call, and who may watch."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace that is closed, all of it."""
     watcher_namespace: str
+    """Namespace whose pods read the metrics."""
     api_port: int
+    """Port of the API."""
     metrics_port: int
+    """Port of the worker's metrics."""
     callers: Callers
+    """Address ranges that may call the API; none: every pod of the cluster, and nobody else.
+
+    Where they are an output there has to be one at least, for Kubernetes takes none for all.
+    """
 
 
 class NetworkPolicies(pulumi.ComponentResource):

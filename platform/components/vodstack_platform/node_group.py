@@ -13,14 +13,20 @@ _DATA_DEVICE = "/dev/xvdb"  # Bottlerocket keeps the system on xvda, and images,
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroupArgs:
-    """`tags` are repeated on instances and volumes, which AWS makes from a template that default tags do not reach."""
+    """Which nodes, and where."""
 
     cluster: eks.Cluster
+    """The control plane that they join."""
     version: str
+    """Kubernetes version of the nodes."""
     settings: NodeSettings
+    """Types, capacity, numbers, disk in GiB, pods a node."""
     subnet_ids: pulumi.Output[list[str]]
+    """Subnets of the nodes."""
     name_tag: str
+    """What consoles show as their name."""
     tags: dict[str, str]
+    """AWS tags of instances and volumes, which AWS makes from a template that default tags do not reach."""
 
 
 class NodeGroup(pulumi.ComponentResource):

@@ -20,13 +20,18 @@ _DATA_DEVICE = "/dev/xvdb"
 
 @dataclass(frozen=True, kw_only=True)
 class NodePoolArgs:
-    """`tags` are those of the nodes and their disks, which default tags do not reach."""
+    """Which nodes Karpenter may make, and where."""
 
     settings: KarpenterSettings
+    """Types, limits in cores and GiB, times."""
     karpenter: Karpenter
+    """The controller that makes them."""
     subnet_ids: pulumi.Output[list[str]]
+    """Subnets of the nodes."""
     max_pods: int
+    """Pods of a node."""
     tags: dict[str, str]
+    """AWS tags of the nodes and their disks, which default tags do not reach."""
 
 
 class NodePool(pulumi.ComponentResource):

@@ -18,11 +18,14 @@ _PASSWORD_CHARACTERS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusStackArgs:
-    """`storage_class` is that of the volumes; without it the cluster's default one is taken."""
+    """Where it runs, and how much it keeps."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of all of it."""
     settings: MonitoringSettings
+    """Days and GiB that are kept, and resources."""
     storage_class: pulumi.Input[str] | None
+    """Storage class of the volumes. None: the cluster's default one."""
 
 
 class PrometheusStack(pulumi.ComponentResource):

@@ -14,16 +14,24 @@ _CALM_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class QueueScalingArgs:
-    """`messages_per_pod` are those in work and those that wait. `operator`, if we install it, brings the kinds."""
+    """What is scaled, by which queues, and between which bounds."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the Deployment."""
     deployment: pulumi.Input[str]
+    """Name of the Deployment."""
     queue_urls: Sequence[pulumi.Input[str]]
+    """URLs of the queues; the fullest decides."""
     region: pulumi.Input[str]
+    """AWS region of the queues."""
     messages_per_pod: int
+    """Messages for each pod, those in work and those that wait."""
     min_replicas: int
+    """Fewest pods."""
     max_replicas: int
+    """Most pods."""
     operator: pulumi.Resource | None
+    """What brings the kinds, if we install it."""
 
 
 class QueueScaling(pulumi.ComponentResource):

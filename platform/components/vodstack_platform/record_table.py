@@ -15,16 +15,24 @@ class Index:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordTableArgs:
-    """All keys are text. `deletion_protection` is DynamoDB's own, `protect` is Pulumi's."""
+    """A table's keys, all of them text, and its protection."""
 
     table_name: str
+    """Name of the table, one of an account and region."""
     hash_key: str
+    """Attribute that items are spread by."""
     range_key: str | None = None
+    """Attribute that items of one hash key are ordered by."""
     indexes: tuple[Index, ...] = ()
+    """Secondary indexes."""
     key_arn: pulumi.Input[str]
+    """KMS key of the items."""
     point_in_time_recovery: bool
+    """Allow restoring it to any second of the last 35 days."""
     deletion_protection: bool
+    """Make DynamoDB itself refuse to delete it."""
     protect: bool
+    """Make Pulumi refuse to delete it."""
 
 
 class RecordTable(pulumi.ComponentResource):

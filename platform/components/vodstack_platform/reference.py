@@ -1,4 +1,4 @@
-"""Writes docs/config.md and docs/outputs.md from the code: `python -m vodstack_platform.reference [docs]`."""
+"""Writes the pages of docs/ that are made from the code: `python -m vodstack_platform.reference [docs]`."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from msgspec import Meta, Struct
 
 from vodstack_contracts import outputs as contract
+from vodstack_platform.component_reference import components_page
 from vodstack_platform.config.tree import StackSettings
 
 _NOTE = "<!-- Written by `python -m vodstack_platform.reference`. Edit the code instead. -->"
@@ -129,8 +130,13 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def pages() -> dict[str, str]:
+    """Every page by the name of its file."""
+    return {"components.md": components_page(_NOTE), "config.md": config_page(), "outputs.md": outputs_page()}
+
+
 def main(folder: str = "docs") -> None:
-    for name, page in (("config.md", config_page()), ("outputs.md", outputs_page())):
+    for name, page in pages().items():
         (Path(folder) / name).write_text(page, encoding="utf-8")
 
 

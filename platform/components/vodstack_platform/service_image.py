@@ -10,12 +10,16 @@ from vodstack_platform.image_registry import CACHE_TAG
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
-    """`context` and `dockerfile` are paths as seen from the program's folder, alike on every machine."""
+    """What is built, and where it goes."""
 
     repository_url: pulumi.Output[str]
+    """Repository that the image is pushed to."""
     context: str
+    """Folder of the build, as seen from the program's, so that it is alike on every machine."""
     dockerfile: str
+    """Path of the Dockerfile, as seen from the program's folder."""
     platforms: Sequence[str]
+    """Platforms to build for, such as `linux/arm64`."""
 
 
 class ServiceImage(pulumi.ComponentResource):

@@ -12,12 +12,16 @@ _INTERVAL = "30s"
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceMonitorsArgs:
-    """`operator` brings the kinds. The monitors stand beside it and look into the namespace `watched`."""
+    """What is watched, and what is told of it."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the monitors."""
     operator: pulumi.Resource
+    """What brings the kinds."""
     watched: str
+    """Namespace that they look into."""
     rules: dict[str, Any]
+    """Prometheus's rules."""
 
 
 class ServiceMonitors(pulumi.ComponentResource):

@@ -9,10 +9,12 @@ from vodstack_platform.labels import labels
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNamespaceArgs:
-    """`namespace` is fixed, for pod identities name it. `standard` is the pod security standard that it enforces."""
+    """Its name, and what its pods may be."""
 
     namespace: str
+    """Name of the namespace. It is fixed, for pod identities name it."""
     standard: Literal["restricted", "privileged"] = "restricted"
+    """Pod security standard that it enforces."""
 
 
 class ServiceNamespace(pulumi.ComponentResource):

@@ -21,12 +21,16 @@ def name_prefix(settings: BucketSettings, stack: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoBucketArgs:
-    """`stack` becomes part of the bucket's name; `protect` makes Pulumi refuse to delete it."""
+    """A name, a key, and how long what is kept."""
 
     stack: str
+    """Part of the bucket's name."""
     settings: BucketSettings
+    """Start of its name, web origins, days."""
     key_arn: pulumi.Input[str]
+    """KMS key of the objects."""
     protect: bool
+    """Make Pulumi refuse to delete it."""
 
 
 class VideoBucket(pulumi.ComponentResource):

@@ -72,7 +72,7 @@ def store_videos(
     videos = RecordTable(f"{prefix}videos", _videos(args, key), opts)
     work = RecordTable(f"{prefix}work", _work(args, key), opts)
     if args.alarms:
-        DataAlarms(f"{prefix}alarms", _alarms(args, args.alarms, key, account, label), opts)
+        DataAlarms(f"{prefix}alarms", _alarms(args, args.alarms, key, account, (label, prefix)), opts)
     nothing = pulumi.Output.from_input("")
     return FoundationOutputs(
         region=pulumi.Output.from_input(region),
@@ -99,6 +99,10 @@ def store_videos(
         worker_repository_url=nothing,
         deploy_role_arn=nothing,
         preview_role_arn=nothing,
+        token_issuer=nothing,
+        token_client_ids=nothing,
+        token_scope_prefix=nothing,
+        token_url=nothing,
     )
 
 
@@ -141,10 +145,16 @@ def _work(args: VideoDataArgs, key: pulumi.Output[str]) -> RecordTableArgs:
 
 
 def _alarms(
-    args: VideoDataArgs, settings: AlarmSettings, key: pulumi.Output[str], account: pulumi.Output[str], label: str
+    args: VideoDataArgs,
+    settings: AlarmSettings,
+    key: pulumi.Output[str],
+    account: pulumi.Output[str],
+    prefixes: tuple[str, str],
 ) -> DataAlarmsArgs:
+    prefix, child_prefix = prefixes
     return DataAlarmsArgs(
-        prefix=label,
+        prefix=prefix,
+        child_prefix=child_prefix,
         account_id=account,
         key_arn=key,
         settings=settings,

@@ -20,26 +20,36 @@ _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """One of our services. Without `replicas`, an autoscaler decides on their number.
-
-    `drain_seconds` is how long a stopping pod still serves while its address is withdrawn. `stays` keeps Karpenter from
-    moving a pod at work to where it would be cheaper; nodes that are old or taken away leave all the same.
-    """
+    """One of our services."""
 
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of all of it."""
     labels: dict[str, str]
+    """Labels of the pods."""
     service_account: pulumi.Input[str]
+    """Whose identity the pods have."""
     image: pulumi.Input[str]
+    """Reference of the image."""
     replicas: int | None
+    """Pods. None: an autoscaler decides on their number."""
     settings: SettingsMap
+    """Variables that services share."""
     environment: Mapping[str, pulumi.Input[str]]
+    """Variables of this one."""
     port_name: str
+    """Name of the port."""
     port: int
+    """Port of probes, and of whatever it serves."""
     resources: ResourceSettings
+    """CPU in cores, and memory."""
     scratch: str | None = None
+    """Size of its scratch disk, as in `20Gi`. None: no disk to write on."""
     grace_period_seconds: int
+    """Seconds that a stopping pod gets."""
     drain_seconds: int = 0
+    """Seconds that a stopping pod still serves in, while its address is withdrawn."""
     stays: bool = False
+    """Keep Karpenter from moving a pod at work to a cheaper node; from one that is old or taken away it goes anyway."""
 
 
 class Workload(pulumi.ComponentResource):

@@ -10,14 +10,20 @@ from vodstack_platform.policy import Statement, pod_identity_trust, policy_docum
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentityArgs:
-    """Who the workload is in the cluster, and what that may do to AWS. Few need to ask Kubernetes anything."""
+    """Who the workload is in the cluster, and what that may do to AWS."""
 
     cluster_name: pulumi.Input[str]
+    """EKS name of the cluster."""
     namespace: pulumi.Input[str]
+    """Kubernetes namespace of the account."""
     service_account: str
+    """Name of the ServiceAccount, one of a namespace."""
     labels: dict[str, str]
+    """Labels of the ServiceAccount."""
     statements: Sequence[Statement]
+    """What the role may do."""
     asks_kubernetes: bool = False
+    """Give the pods a token for Kubernetes itself, which few need."""
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
