@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from vodstack_app.dynamodb import open_dynamodb
 from vodstack_app.errors import UnavailableError
 from vodstack_app.settings import Settings
+from vodstack_app.signing import Credentials
 
 if TYPE_CHECKING:  # the stubs are in no image
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -24,10 +25,11 @@ AWS_ERRORS = (BotoCoreError, ClientError, TransportError, TimeoutError)
 
 @dataclass(frozen=True)
 class Clients:
-    """One client a service for the life of the app."""
+    """One client a service for the life of the app, and who it is to them."""
 
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
+    credentials: Credentials | None
 
 
 def _s3_config(connections: int) -> AioConfig:
@@ -54,7 +56,7 @@ async def open_clients(settings: Settings) -> AsyncGenerator[Clients]:
         open_dynamodb(session, settings.region) as dynamodb,
     ):
         # Its operations have the form of those that the stubs describe.
-        yield Clients(s3, cast("DynamoDBClient", dynamodb))
+        yield Clients(s3, cast("DynamoDBClient", dynamodb), await session.get_credentials())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aiohttp
 import msgspec
@@ -21,7 +21,7 @@ from botocore.retries.quota import RetryQuota
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
-from vodstack_app.signing import Keys, Signer, now
+from vodstack_app.signing import Credentials, Signer, now
 
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 5
@@ -43,12 +43,6 @@ THROTTLED = frozenset(
         "TransactionInProgressException",
     }
 )
-
-
-class Credentials(Protocol):
-    """aiobotocore's, of whatever source; they renew themselves before they end."""
-
-    async def get_frozen_credentials(self) -> Keys: ...
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from vodstack_app.health.readiness import Readiness
 from vodstack_app.idempotency.claims import Claims
 from vodstack_app.metrics import Metrics
 from vodstack_app.playback.published import Published
+from vodstack_app.playback.urls import ObjectUrls
 from vodstack_app.settings import Settings
 from vodstack_app.uploads.direct import DirectUploads
 from vodstack_app.videos.deletion import Deletions
@@ -62,7 +63,9 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
             metrics,
             max_uploads=settings.max_uploads,
         ),
-        published=Published(clients.s3, settings.bucket),
+        published=Published(
+            clients.s3, settings.bucket, ObjectUrls(clients.s3, settings.bucket, clients.credentials)
+        ),
         uploads=DirectUploads(clients.s3, settings.bucket, records, claims),
     )
 

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
+from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -18,6 +19,12 @@ class Keys(Protocol):
     access_key: str
     secret_key: str
     token: str | None
+
+
+class Credentials(Protocol):
+    """aiobotocore's, of whatever source; they renew themselves before they end."""
+
+    async def get_frozen_credentials(self) -> Keys: ...
 
 
 class Signer:
@@ -47,6 +54,19 @@ class Signer:
             f"{ALGORITHM} Credential={credential}, SignedHeaders={';'.join(names)}, Signature={signature}"
         )
         return signed
+
+    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime) -> str:
+        """A URL that lets anyone GET the path, percent-encoded as it is, at the address: a scheme and a host."""
+        amz_date = _amz_date(moment)
+        credential = quote(f"{keys.access_key}/{self._scope(amz_date)}", safe="")
+        token = f"&X-Amz-Security-Token={quote(keys.token, safe='')}" if keys.token else ""
+        query = (
+            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={amz_date}"
+            f"&X-Amz-Expires={seconds}{token}&X-Amz-SignedHeaders=host"
+        )
+        host = address.partition("://")[2]
+        request = f"GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+        return f"{address}{path}?{query}&X-Amz-Signature={self._sign(keys, amz_date, request)}"
 
     def _scope(self, amz_date: str) -> str:
         return f"{amz_date[:8]}/{self._region}/{self._service}/aws4_request"

@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_app.aws import error_code, storage_errors
 from vodstack_app.errors import NotFoundError
+from vodstack_app.playback.urls import ObjectUrls
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -20,15 +21,14 @@ _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "403", "AccessDenied"})
 class Published:
     """Reads playlists and signs URLs of everything else."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, urls: ObjectUrls) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._urls = urls
 
     async def sign(self, key: str, seconds: int) -> str:
         """A URL that opens the object for a while. No call is made; the object may be missing."""
-        return await self._s3.generate_presigned_url(
-            "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
-        )
+        return await self._urls.sign(key, seconds)
 
     async def require(self, key: str) -> None:
         """Raises NotFoundError where there is no such object."""
