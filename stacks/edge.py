@@ -37,7 +37,7 @@ def build(
         port_name=address.port_name,
         exposure=services.exposure,
         grace_period_seconds=services.api.grace_period_seconds,
-        tokens=_tokens(settings),
+        tokens=_tokens(settings, data),
         logs_bucket=_logs(settings, data, account, opts),
         tags=tags,
         controller=LoadBalancerController("load-balancers", controller, opts).release
@@ -64,11 +64,14 @@ def callers(exposure: ExposureSettings, data: Foundation, opts: pulumi.ResourceO
     return subnets.apply(ranges)
 
 
-def _tokens(settings: StackSettings) -> TokenCheck | None:
+def _tokens(settings: StackSettings, data: Foundation) -> TokenCheck | None:
     services = settings.services
-    if not services.exposure.check_tokens or services.oidc is None:
+    if not services.exposure.check_tokens:
         return None
-    return TokenCheck(issuer=services.oidc.issuer, jwks_url=services.oidc.jwks_url or "")
+    if services.auth == "cognito":
+        keys = pulumi.Output.concat(data.token_issuer, "/.well-known/jwks.json")
+        return TokenCheck(issuer=data.token_issuer, jwks_url=keys)
+    return TokenCheck(issuer=services.oidc.issuer, jwks_url=services.oidc.jwks_url or "") if services.oidc else None
 
 
 def _logs(

@@ -16,6 +16,7 @@ from vodstack_platform.interruption_queue import interruption_queue_name
 from vodstack_platform.layer import Layer
 from vodstack_platform.network import Network, NetworkArgs
 from vodstack_platform.policy import role_path
+from vodstack_platform.user_pool import SCOPE_PREFIX, UserPool, UserPoolArgs
 from vodstack_platform.video_bucket import name_prefix
 from vodstack_platform.video_data import VideoDataArgs, store_videos
 
@@ -29,6 +30,7 @@ def build(settings: FoundationSettings, region: str, cluster_name: str, provider
     network = _network(settings.network, region, opts)
     data = store_videos(_data(settings), region, opts, label=f"vodstack-{pulumi.get_stack()}")
     api, worker = _registries(settings, data.key_arn, opts)
+    issuer = _issuer(settings, region, account, opts)
     roles = _delivery(settings, _territory(settings, region, cluster_name, account), opts)
     outputs = structs.replace(
         data,
@@ -39,6 +41,7 @@ def build(settings: FoundationSettings, region: str, cluster_name: str, provider
         worker_repository_url=worker.repository_url,
         deploy_role_arn=roles.deploy_role_arn,
         preview_role_arn=roles.preview_role_arn,
+        **issuer,
     )
     layer.publish(outputs)
     return outputs
@@ -53,6 +56,27 @@ def _data(settings: FoundationSettings) -> VideoDataArgs:
         alarms=settings.alarms,
         protect=settings.protect,
     )
+
+
+def _issuer(
+    settings: FoundationSettings, region: str, account: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> dict[str, pulumi.Output[str]]:
+    if settings.cognito is None:
+        return {}
+    args = UserPoolArgs(
+        pool_name=f"vodstack-{pulumi.get_stack()}",
+        account_id=account,
+        region=region,
+        settings=settings.cognito,
+        protect=settings.protect,
+    )
+    pool = UserPool("tokens", args, opts)
+    return {
+        "token_issuer": pool.issuer,
+        "token_client_ids": pool.client_ids,
+        "token_scope_prefix": pulumi.Output.from_input(SCOPE_PREFIX),
+        "token_url": pool.token_url,
+    }
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
-    environment |= _auth(settings)
+    environment |= _auth(settings, data)
     return WorkloadArgs(
         namespace=place.namespace,
         labels=labels("api"),
@@ -116,7 +116,15 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
     )
 
 
-def _auth(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
+def _auth(settings: ServicesSettings, data: Foundation) -> dict[str, pulumi.Input[str]]:
+    if settings.auth == "cognito":
+        # Cognito's access tokens name no audience, so its clients are what is checked.
+        return {
+            Variable.AUTH: "oidc",
+            Variable.OIDC_ISSUER: data.token_issuer.apply(_made),
+            Variable.OIDC_CLIENT_IDS: data.token_client_ids,
+            Variable.OIDC_SCOPE_PREFIX: data.token_scope_prefix,
+        }
     oidc = settings.oidc
     if oidc is None:
         return {Variable.AUTH: settings.auth} if settings.auth else {}
@@ -128,6 +136,14 @@ def _auth(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
         Variable.OIDC_SCOPE_PREFIX: oidc.scope_prefix,
         Variable.OIDC_LEEWAY: str(oidc.leeway_seconds),
     }
+
+
+def _made(issuer: str) -> str:
+    if not issuer:
+        raise pulumi.RunError(
+            "vodstack:services.auth is cognito, yet the foundation has no pool: set foundation.cognito in its stack"
+        )
+    return issuer
 
 
 def _callers(exposure: ExposureSettings, data: Foundation, opts: pulumi.ResourceOptions) -> Callers:

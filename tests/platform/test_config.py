@@ -82,6 +82,9 @@ SERVICES = {**IMAGES, "auth": "none"}
         (LAPTOP | {"layers": ["foundation", "cluster"]}, ["cluster.existing", "drop one of the two"]),
         ({"services": {"auth": "noen"}}, ["vodstack:services.auth", '"noen"', "Did you mean none?"]),
         ({"services": {"auth": "oidc"}}, ["vodstack:services", "go together"]),
+        ({"services": {"auth": "cognito", "oidc": OIDC}}, ["vodstack:services", "go together"]),
+        (LAPTOP | {"services": IMAGES | {"auth": "cognito"}}, ["there is no pool", "foundation.cognito"]),
+        ({"foundation": {"cognito": {"machineScopes": ["videos:all"]}}}, ["machineScopes.0", '"videos:all"']),
         ({"services": {"oidc": OIDC}}, ["vodstack:services", "go together"]),
         (
             {"services": {"auth": "oidc", "oidc": {"issuer": "https://issuer.example"}}},

@@ -40,6 +40,10 @@ ELSEWHERE = {
         "workerRepositoryUrl": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/worker",
         "deployRoleArn": "",
         "previewRoleArn": "",
+        "tokenIssuer": "",
+        "tokenClientIds": "",
+        "tokenScopePrefix": "",
+        "tokenUrl": "",
     },
     "organization/vodstack/platform": {
         "clusterName": "shared",
@@ -96,14 +100,10 @@ ALTERNATIVES = {
     "dev with all that it leaves out": Alternative(
         "dev",
         {
+            "foundation": {"cognito": {}},
             "cluster": {"karpenter": {}},
             "services": {
-                "auth": "oidc",
-                "oidc": {
-                    "issuer": "https://issuer.example",
-                    "audience": "videos",
-                    "jwksUrl": "https://issuer.example/keys",
-                },
+                "auth": "cognito",
                 "exposure": {
                     "mode": "ingress",
                     "sourceRanges": ["198.51.100.0/24"],

@@ -14,7 +14,7 @@ PROMISED = {
     "foundation/v1": "region vpcId privateSubnetIds publicSubnetIds keyArn bucketName bucketArn videosTableName "
     "videosTableArn workTableName workTableArn arrivalsQueueUrl arrivalsQueueArn arrivalsDlqUrl arrivalsDlqArn "
     "arrivalsVisibilitySeconds chunksQueueUrl chunksQueueArn chunksDlqUrl chunksDlqArn apiRepositoryUrl "
-    "workerRepositoryUrl deployRoleArn previewRoleArn",
+    "workerRepositoryUrl deployRoleArn previewRoleArn tokenIssuer tokenClientIds tokenScopePrefix tokenUrl",
     "cluster/v1": "clusterName kubeconfig storageClass",
     "monitoring/v1": "monitoringNamespace prometheusUrl grafanaUrl grafanaSecret",
     "services/v1": "namespace apiUrl apiRoleArn workerRoleArn",

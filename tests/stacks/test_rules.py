@@ -54,6 +54,7 @@ OFFENDERS = [
         {"spec": {"amiSelectorTerms": [{"alias": "bottlerocket@latest"}]}},
     ),
     ("deletion-protection", "aws:dynamodb/table:Table", {"deletionProtectionEnabled": False}),
+    ("deletion-protection", "aws:cognito/userPool:UserPool", {"deletionProtection": "INACTIVE"}),
     ("deletion-protection", "aws:s3/bucket:Bucket", {"forceDestroy": True}),
 ]
 

@@ -112,6 +112,12 @@ def _data(territory: Territory) -> list[Statement]:
             condition=stack_key,
         ),
         Statement(
+            sid="Tokens",
+            actions=actions("cognito-idp", named.COGNITO),
+            resources=[territory.arn("cognito-idp", "userpool/*")],
+            condition=stack_key,
+        ),
+        Statement(
             sid="KeyAlias",
             actions=["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
             resources=[territory.arn("kms", f"alias/vodstack-{territory.stack}")],

@@ -61,6 +61,12 @@ EVENTS = (
     "DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets TagResource "
     "UntagResource"
 )
+COGNITO = (
+    "CreateResourceServer CreateUserPoolClient CreateUserPoolDomain DeleteResourceServer DeleteUserPool "
+    "DeleteUserPoolClient DeleteUserPoolDomain DescribeResourceServer DescribeUserPool DescribeUserPoolClient "
+    "GetUserPoolMfaConfig ListTagsForResource SetUserPoolMfaConfig TagResource UntagResource UpdateResourceServer "
+    "UpdateUserPool UpdateUserPoolClient UpdateUserPoolDomain"
+)
 # These make or describe what has no name before it is there, or take no resource at all.
 EC2 = (
     "AllocateAddress AssociateRouteTable AttachInternetGateway AuthorizeSecurityGroupEgress "
@@ -77,8 +83,9 @@ EC2 = (
     "RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances"
 )
 UNNAMED = (
-    "ecr:GetAuthorizationToken eks:DescribeAddonVersions eks:DescribeClusterVersions kms:CreateKey kms:ListAliases "
-    "logs:DescribeLogGroups ssm:DescribeParameters"
+    "cognito-idp:CreateUserPool cognito-idp:DescribeUserPoolDomain ecr:GetAuthorizationToken "
+    "eks:DescribeAddonVersions eks:DescribeClusterVersions kms:CreateKey kms:ListAliases logs:DescribeLogGroups "
+    "ssm:DescribeParameters"
 )
 
 

@@ -119,10 +119,14 @@ def _unpinned(resource: Candidate) -> Iterator[str]:
 def _unprotected(resource: Candidate) -> Iterator[str]:
     if not resource.stack.startswith("prod"):
         return
-    needed = {"aws:dynamodb/table:Table": "deletionProtectionEnabled", "eks:index:Cluster": "deletionProtection"}
+    needed = {
+        "aws:cognito/userPool:UserPool": "deletionProtection",
+        "aws:dynamodb/table:Table": "deletionProtectionEnabled",
+        "eks:index:Cluster": "deletionProtection",
+    }
     key = needed.get(resource.type)
-    if key and resource.props.get(key) not in (True, UNKNOWN):
-        yield f"{key} must be true in production"
+    if key and resource.props.get(key) not in (True, "ACTIVE", UNKNOWN):
+        yield f"{key} must be on in production"
     if resource.props.get("forceDestroy") is True or resource.props.get("forceDelete") is True:
         yield "what holds data must not be deleted with it in production"
 

@@ -99,6 +99,10 @@ def store_videos(
         worker_repository_url=nothing,
         deploy_role_arn=nothing,
         preview_role_arn=nothing,
+        token_issuer=nothing,
+        token_client_ids=nothing,
+        token_scope_prefix=nothing,
+        token_url=nothing,
     )
 
 

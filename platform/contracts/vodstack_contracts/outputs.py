@@ -47,6 +47,10 @@ class FoundationOutputs(
     worker_repository_url: Annotated[T, Meta(description="image repository of the worker")]
     deploy_role_arn: Annotated[T, Meta(description="role of the workflow that deploys; empty without one")]
     preview_role_arn: Annotated[T, Meta(description="role of the workflow that previews; empty without one")]
+    token_issuer: Annotated[T, Meta(description="issuer of access tokens that the program made; empty without one")]
+    token_client_ids: Annotated[T, Meta(description="its clients, by commas; their secrets are in Cognito alone")]
+    token_scope_prefix: Annotated[T, Meta(description="what it puts before the names of scopes; may be empty")]
+    token_url: Annotated[T, Meta(description="where its clients get tokens; empty without one")]
 
 
 class ClusterOutputs(

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from vodstack_platform.config.alarms import AlarmSettings
+from vodstack_platform.config.cognito import CognitoSettings
 from vodstack_platform.config.section import Section
 
 _DAY_SECONDS = 86_400
@@ -167,5 +168,7 @@ class FoundationSettings(Section):
     """The SQS queues."""
     alarms: AlarmSettings | None = None
     """Alarms outside the cluster. Unset: none."""
+    cognito: CognitoSettings | None = None
+    """An issuer of tokens made by the program. Unset: none; `services.oidc` names one of your own."""
     registries: RegistrySettings = RegistrySettings()
     """The image registries (ECR)."""

@@ -159,8 +159,8 @@ class ServicesSettings(Section):
 
     namespace: DnsLabel = "vodstack"
     """Kubernetes namespace of both."""
-    auth: Literal["none", "oidc"] | None = None
-    """`oidc`: the API asks for access tokens. `none`, in so many words, lets everyone in who reaches the API."""
+    auth: Literal["none", "oidc", "cognito"] | None = None
+    """`oidc`: tokens of your issuer. `cognito`: of `foundation.cognito`. `none`, in so many words, lets everyone in."""
     oidc: OidcSettings | None = None
     """Whose access tokens the API takes, where `auth` is `oidc`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -80,7 +80,11 @@ class StackSettings(Section):
         if not (images.tag or images.build or (images.api and images.worker)):
             raise ValueError("services.images needs a tag, build, or references for both api and worker")
         if self.services.auth is None:
-            raise ValueError("services.auth is not given: say oidc, or none, in so many words, to let everyone in")
+            raise ValueError(
+                "services.auth is not given: say oidc or cognito, or none, in so many words, to let everyone in"
+            )
+        if self.services.auth == "cognito" and LayerName.FOUNDATION in self.layers and not self.foundation.cognito:
+            raise ValueError("services.auth is cognito, yet there is no pool: set foundation.cognito ({} will do)")
         return self
 
     def _has(self, layer: LayerName) -> bool:

@@ -113,8 +113,18 @@ def user_pool(creation: Creation) -> Outputs:
     }
 
 
-def user_pool_part(creation: Creation) -> Outputs:
-    return {"id": creation.identifier("pool").removeprefix("pool-"), "name": creation.physical_name()}
+def user_pool_client(creation: Creation) -> Outputs:
+    client_id = f"{creation.identifier('client').removeprefix('client-'):0<26}"
+    secret = {"clientSecret": f"{client_id}{client_id}"} if creation.inputs.get("generateSecret") else {}
+    return {"id": client_id, "name": creation.physical_name(), **secret}
+
+
+def user_pool_domain(creation: Creation) -> Outputs:
+    return {"id": str(creation.inputs["domain"])}
+
+
+def resource_server(creation: Creation) -> Outputs:
+    return {"id": f"{creation.inputs['userPoolId']}|{creation.inputs['identifier']}"}
 
 
 DATA: Final[dict[str, Callable[[Creation], Outputs]]] = {
@@ -148,7 +158,7 @@ DATA: Final[dict[str, Callable[[Creation], Outputs]]] = {
     "aws:ecr/repository:Repository": repository,
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": of_repository,
     "aws:cognito/userPool:UserPool": user_pool,
-    "aws:cognito/userPoolClient:UserPoolClient": user_pool_part,
-    "aws:cognito/userPoolDomain:UserPoolDomain": user_pool_part,
-    "aws:cognito/resourceServer:ResourceServer": user_pool_part,
+    "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
+    "aws:cognito/userPoolDomain:UserPoolDomain": user_pool_domain,
+    "aws:cognito/resourceServer:ResourceServer": resource_server,
 }

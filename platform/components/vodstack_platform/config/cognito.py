@@ -1,0 +1,20 @@
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vodstack_platform.config.section import Section
+
+Scope = Literal["videos:read", "videos:write", "videos:admin"]
+
+
+class CognitoSettings(Section):
+    """A Cognito user pool whose access tokens the API takes (`services.auth: cognito`), with a client for programs."""
+
+    domain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None = None
+    """Start of the address where tokens are got, shared by all of AWS. Without it: the stack's name and the account."""
+    machine_scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("videos:read", "videos:write")
+    """What the client for programs may do."""
+    token_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    """Minutes that an access token is good for."""
+    deletion_protection: bool = True
+    """Make Cognito itself refuse to delete the pool, whoever asks. Turn it off in an `up` before a `destroy`."""
