@@ -18,13 +18,14 @@ from typing import Any
 
 import boto3
 from moto.server import ThreadedMotoServer
-from observed import say
+from observed import run_service, say
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret"}
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+ANSWERS_PORT = r'"port": (\d+)'
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -34,6 +35,12 @@ class Backend:
 
     environment: dict[str, str]
     s3_name: str
+    objects: Path | None = None
+
+    def forget_objects(self) -> None:
+        """Give back the disk that uploads have taken."""
+        if self.objects:
+            shutil.rmtree(self.objects / "originals", ignore_errors=True)
 
     def client(self, service: str) -> Any:
         endpoint = self.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}", self.environment["AWS_ENDPOINT_URL"])
@@ -59,16 +66,39 @@ def moto_backend() -> Generator[Backend]:
 
 
 @contextmanager
+def fast_backend(owner: str) -> Generator[Backend]:
+    """Answers that are always the same in place of the tables and the queue, and a fast S3: neither is the limit."""
+    with (
+        TemporaryDirectory(prefix="vodstack-bench-") as folder,
+        run_service("answers", {}, Path(folder), owner) as answers,
+        _fast_s3(Path(folder)) as (endpoint, name),
+    ):
+        environment = _environment(f"http://127.0.0.1:{answers.port(ANSWERS_PORT)}")
+        objects = Path(folder) / "data" / environment["S3_BUCKET"]
+        backend = Backend({**environment, "AWS_ENDPOINT_URL_S3": endpoint}, name, objects)
+        backend.client("s3").create_bucket(Bucket=environment["S3_BUCKET"])
+        yield backend
+
+
+@contextmanager
 def upload_backend() -> Generator[Backend]:
     """moto for the table, and an S3 fast enough for large uploads."""
+    with (
+        moto_backend() as moto,
+        TemporaryDirectory(prefix="vodstack-bench-") as folder,
+        _fast_s3(Path(folder)) as (endpoint, name),
+    ):
+        backend = Backend({**moto.environment, "AWS_ENDPOINT_URL_S3": endpoint}, name)
+        backend.client("s3").create_bucket(Bucket=moto.environment["S3_BUCKET"])
+        yield backend
+
+
+@contextmanager
+def _fast_s3(folder: Path) -> Generator[tuple[str, str]]:
+    """Its endpoint, and what it is."""
     gateway = _versitygw()
-    with moto_backend() as moto, TemporaryDirectory(prefix="vodstack-bench-") as folder:
-        serve = _serve_versitygw(gateway, Path(folder)) if gateway else _serve_sink()
-        with serve as endpoint:
-            environment = {**moto.environment, "AWS_ENDPOINT_URL_S3": endpoint}
-            backend = Backend(environment, "versitygw" if gateway else "a sink that discards parts")
-            backend.client("s3").create_bucket(Bucket=environment["S3_BUCKET"])
-            yield backend
+    with _serve_versitygw(gateway, folder) if gateway else _serve_sink() as endpoint:
+        yield endpoint, "versitygw" if gateway else "a sink that discards parts"
 
 
 def _environment(endpoint: str) -> dict[str, str]:

@@ -47,11 +47,13 @@ class Observed:
 
 
 @contextmanager
-def run_service(module: str, environment: dict[str, str], folder: Path) -> Generator[Observed]:
-    log = folder / f"{module}.log"
+def run_service(
+    module: str, environment: dict[str, str], folder: Path, *arguments: str, name: str = ""
+) -> Generator[Observed]:
+    log = folder / f"{name or module}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module], env={**os.environ, **environment}, stdout=output, stderr=output
+            [sys.executable, "-m", module, *arguments], env={**os.environ, **environment}, stdout=output, stderr=output
         )
     try:
         yield Observed(process, log)
@@ -70,6 +72,12 @@ def resident_bytes(pid: int, field: str = "VmRSS") -> int:
         if found := re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE):
             return int(found[1]) * 1024
     return 0
+
+
+def processor_seconds(pid: int) -> float:
+    """The CPU time that the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def forget_peak(pid: int) -> None:
