@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.aws_proxy import AwsProxy
 
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item
@@ -221,6 +222,22 @@ class Transcoded:
     @property
     def mp4(self) -> Path:
         return self.folder / "out/video.mp4"
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "tiny.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10:duration=1"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
+    return path
+
+
+@pytest.fixture
+def proxy(foundation: Any) -> Iterator[AwsProxy]:
+    with AwsProxy(foundation.endpoint_url) as made:
+        yield made
 
 
 Transcode = Callable[[Path], Transcoded]

@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-import socket
-import struct
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.worker.hostile_bytes import BYTES, Canary, box, listening_canary
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
@@ -21,94 +19,10 @@ from vodstack_worker.scratch import Scratch
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 
-@dataclass
-class Canary:
-    """A server that nobody may call and a file whose content nobody may see."""
-
-    port: int
-    secret: Path
-    calls: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def canary(tmp_path: Path) -> Iterator[Canary]:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("SECRET" * 100)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        made = Canary(server.getsockname()[1], secret)
-
-        def listen() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                made.calls.append("called")
-                connection.close()
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
-        yield made
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-    assert made.calls == []
-
-
-def box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(content)) + kind + content
-
-
-def hls(canary: Canary) -> bytes:
-    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:10", "#EXTINF:10,", f"http://127.0.0.1:{canary.port}/a.ts"]
-    return "\n".join([*lines, "#EXTINF:10,", f"file://{canary.secret}", "#EXT-X-ENDLIST", ""]).encode()
-
-
-def concat(canary: Canary) -> bytes:
-    return f"ffconcat version 1.0\nfile {canary.secret}\nfile http://127.0.0.1:{canary.port}/a.ts\n".encode()
-
-
-def dash(canary: Canary) -> bytes:
-    url = f"http://127.0.0.1:{canary.port}/"
-    return f'<?xml version="1.0"?><MPD><BaseURL>{url}</BaseURL><Period></Period></MPD>'.encode()
-
-
-def hls_behind_a_video_header(canary: Canary) -> bytes:
-    return box(b"ftyp", b"isom\x00\x00\x02\x00isom") + hls(canary)
-
-
-def hls_behind_an_avi_header(canary: Canary) -> bytes:
-    """The known attack: subtitles in an AVI that are a playlist."""
-    body = hls(canary)
-    gab2 = b"GAB2\x00\x02\x00" + struct.pack("<I", 0) + b"\x04\x00" + struct.pack("<I", len(body)) + body
-    chunk = b"00tx" + struct.pack("<I", len(gab2)) + gab2
-    header = struct.pack("<4s4sHHIIIIIIIIHHHH", b"txts", b"\x00" * 4, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0)
-    stream = riff(b"LIST", b"strl" + riff(b"strh", header))
-    return riff(b"RIFF", b"AVI " + riff(b"LIST", b"hdrl" + stream) + riff(b"LIST", b"movi" + chunk))
-
-
-def riff(kind: bytes, content: bytes) -> bytes:
-    return kind + struct.pack("<I", len(content)) + content
-
-
-BYTES: dict[str, tuple[Callable[[Canary], bytes], set[FailureCode]]] = {
-    "empty": (lambda _: b"", {FailureCode.EMPTY_FILE}),
-    "text": (lambda _: b"This is a letter.\n" * 50, {FailureCode.NOT_A_VIDEO}),
-    "zip": (lambda _: b"PK\x03\x04" + bytes(500), {FailureCode.NOT_A_VIDEO}),
-    "picture": (lambda _: b"\x89PNG\r\n\x1a\n" + bytes(500), {FailureCode.NOT_A_VIDEO}),
-    "hls playlist": (hls, {FailureCode.UNSUPPORTED_FORMAT}),
-    "concat script": (concat, {FailureCode.UNSUPPORTED_FORMAT}),
-    "dash manifest": (dash, {FailureCode.UNSUPPORTED_FORMAT}),
-    "playlist behind ftyp": (hls_behind_a_video_header, {FailureCode.CORRUPT}),
-    "playlist in an avi": (hls_behind_an_avi_header, {FailureCode.NO_VIDEO_STREAM, FailureCode.CORRUPT}),
-    "header and noise": (
-        lambda _: b"\x1aE\xdf\xa3" + bytes(range(256)) * 40,
-        {FailureCode.CORRUPT, FailureCode.NO_VIDEO_STREAM},
-    ),
-    "flv and noise": (
-        lambda _: b"FLV\x01\x05" + bytes(range(256)) * 40,
-        {FailureCode.CORRUPT, FailureCode.NO_VIDEO_STREAM},
-    ),
-}
+    with listening_canary(tmp_path) as listening:
+        yield listening
 
 
 @pytest.mark.parametrize("name", BYTES)

@@ -1,9 +1,8 @@
 """The worker dies, or is told to leave, at the worst moments: every video still becomes `ready`, once."""
 
-import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,6 @@ VISIBILITY_SECONDS = 2
 
 
 @pytest.fixture(scope="session")
-def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tiny.mp4"
-    picture = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10:duration=1"]
-    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
-    return path
-
-
-@pytest.fixture(scope="session")
 def long_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that keeps the encoder busy for some seconds."""
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
@@ -39,79 +28,12 @@ def long_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def proxy(foundation: Any) -> Iterator[AwsProxy]:
-    with AwsProxy(foundation.endpoint_url) as made:
-        yield made
-
-
 def is_put_of(name: str) -> Callable[[Seen], bool]:
     return lambda seen: seen.operation == "PutObject" and seen.path.split("?")[0].endswith(name)
 
 
-def is_move_to(status: str) -> Callable[[Seen], bool]:
-    def matches(seen: Seen) -> bool:
-        if seen.operation != "UpdateItem":
-            return False
-        values = json.loads(seen.body)["ExpressionAttributeValues"]
-        return values.get(":status") == {"S": status}
-
-    return matches
-
-
 def is_heartbeat(seen: Seen) -> bool:
     return seen.operation == "UpdateItem" and b":progress" in seen.body and b":status" not in seen.body
-
-
-MOMENTS: dict[str, Callable[[Seen], bool]] = {
-    "take": is_move_to("processing"),
-    "heartbeat": is_heartbeat,
-    "first file": is_operation("PutObject"),
-    "last file": is_put_of("master.m3u8"),
-    "ready": is_move_to("ready"),
-    "delete": is_operation("DeleteMessage"),
-}
-
-
-def require_recovery(videos: Any, workers: Any, video_id: str) -> None:
-    """Another worker finishes what the dead one began, and nothing of it stays behind."""
-    survivor = workers.start(VODSTACK_VISIBILITY_TIMEOUT_SECONDS=str(VISIBILITY_SECONDS))
-    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
-    assert record.status is Status.READY, survivor.log()
-    assert record.lease is None
-    assert record.failures == 0
-    videos.wait_for(videos.queue_is_empty, "the message to be deleted")
-    named = {record.playback.hls_key, record.playback.mp4_key, record.playback.poster_key}
-    assert named <= videos.keys(rendition_prefix(video_id))
-    survivor.wait_until_ready()
-    assert survivor.terminate() == 0, survivor.log()
-    assert list(survivor.scratch.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("moment", "side"),
-    [
-        ("take", "after"),
-        ("heartbeat", "after"),
-        ("first file", "after"),
-        ("ready", "before"),
-        ("ready", "after"),
-        pytest.param("take", "before", marks=pytest.mark.prove),
-        pytest.param("first file", "before", marks=pytest.mark.prove),
-        pytest.param("last file", "before", marks=pytest.mark.prove),
-        pytest.param("last file", "after", marks=pytest.mark.prove),
-        pytest.param("delete", "before", marks=pytest.mark.prove),
-        pytest.param("delete", "after", marks=pytest.mark.prove),
-    ],
-)
-def test_a_killed_workers_video_becomes_ready(
-    moment: str, side: str, *, videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
-):
-    victim = workers.start(AWS_ENDPOINT_URL=proxy.url, VODSTACK_VISIBILITY_TIMEOUT_SECONDS=str(VISIBILITY_SECONDS))
-    proxy.intercept(MOMENTS[moment], nth=1, **{side: victim.kill})
-    video_id = videos.upload(tiny_clip)
-    assert victim.process.wait(60) == -signal.SIGKILL, victim.log()
-    require_recovery(videos, workers, video_id)
 
 
 def media_processes(scratch: Path) -> list[int]:
@@ -162,6 +84,23 @@ def test_a_message_on_its_way_to_a_worker_told_to_leave_is_returned(
     assert worker.process.wait(60) == 0, worker.log()
     assert videos.waiting(videos.foundation.queue_url) == 1
     assert videos.record(video_id).failures == 0
+
+
+def test_a_heartbeat_on_its_way_does_not_hide_a_message_that_is_returned(
+    videos: Any, workers: Any, proxy: AwsProxy, long_clip: Path
+):
+    worker = workers.start(AWS_ENDPOINT_URL=proxy.url, VODSTACK_VISIBILITY_TIMEOUT_SECONDS="8")
+
+    def hold() -> None:
+        """For as long as the worker may need to leave without an answer."""
+        worker.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(2)
+
+    proxy.intercept(is_operation("ChangeMessageVisibility"), nth=1, before=hold)
+    videos.upload(long_clip)
+    assert worker.process.wait(60) == 0, worker.log()
+    assert videos.waiting(videos.foundation.queue_url) == 1
 
 
 def test_a_killed_worker_leaves_no_ffmpeg_behind(videos: Any, workers: Any, long_clip: Path):

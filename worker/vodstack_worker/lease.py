@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from aiohttp import ClientError as TransportError
@@ -19,6 +21,7 @@ AWS_ERRORS = (BotoCoreError, ClientError, TransportError, OSError, TimeoutError)
 _TICK_SECONDS = 1.0
 _BEATS_PER_TIMEOUT = 4
 _MARGIN = 0.1
+_LAST_BEAT_SECONDS = 5.0
 
 
 class LeaseKeeper:
@@ -46,7 +49,7 @@ class LeaseKeeper:
             if moment < next_beat and standing == written:
                 continue
             try:
-                await self._write(work, extend=moment >= next_beat)
+                await _to_its_end(self._write(work, extend=moment >= next_beat))
             except AWS_ERRORS as error:
                 self._require_time(error)
                 continue
@@ -75,3 +78,15 @@ class LeaseKeeper:
         self._log.warning("heartbeat failed", error=repr(error)[:300], seconds_left=round(self._left(), 1))
         if self._left() <= _TICK_SECONDS:
             raise LeaseLostError("the heartbeat failed until the lease was about to lapse") from error
+
+
+async def _to_its_end(beat: Coroutine[Any, Any, None]) -> None:
+    """A beat that is on its way is waited for, even when cancelled: it would undo what is written after it."""
+    task = asyncio.create_task(beat)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_LAST_BEAT_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
