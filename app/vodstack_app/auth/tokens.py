@@ -7,6 +7,7 @@ from typing import Any, NoReturn, cast
 import jwt
 
 from vodstack_app.auth.keys import IssuerKeys
+from vodstack_app.auth.proven import Proven
 from vodstack_app.errors import InvalidTokenError
 
 TOKEN_LIMIT_BYTES = 8 * 1024
@@ -49,11 +50,14 @@ class TokenCheck:
     def __init__(self, keys: IssuerKeys, rules: TokenRules) -> None:
         self._keys = keys
         self._rules = rules
+        self._proven = Proven[Token](keys)
 
     async def __call__(self, text: str) -> Token:
         """Raises InvalidTokenError, or UnavailableError where the issuer's keys are out of reach."""
         if len(text) > TOKEN_LIMIT_BYTES:
             raise InvalidTokenError(f"A token may have {TOKEN_LIMIT_BYTES} bytes.")
+        if token := await self._proven.find(text):
+            return token
         header = _attempt(lambda: jwt.get_unverified_header(text))
         kid = header.get("kid")
         if not isinstance(kid, str):
@@ -76,7 +80,9 @@ class TokenCheck:
             )
         )
         self._check_client(claims)
-        return Token(subject=_subject(claims), scopes=_scopes(claims))
+        token = Token(subject=_subject(claims), scopes=_scopes(claims))
+        self._proven.keep(text, key, int(claims["exp"]) + rules.leeway_seconds, token)
+        return token
 
     def _check_client(self, claims: dict[str, Any]) -> None:
         # An identity token tells a client who signed in; it is no key to an API.
