@@ -99,7 +99,7 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
-    environment |= _auth(settings, data)
+    environment |= _auth(settings, data) | _limits(settings)
     return WorkloadArgs(
         namespace=place.namespace,
         labels=labels("api"),
@@ -114,6 +114,14 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         grace_period_seconds=settings.api.grace_period_seconds,
         drain_seconds=drain,
     )
+
+
+def _limits(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
+    limits = {
+        Variable.REQUESTS_PER_MINUTE: settings.api.requests_per_minute,
+        Variable.STORED_BYTES: settings.api.stored_bytes,
+    }
+    return {name: str(limit) for name, limit in limits.items() if limit is not None}
 
 
 def _auth(settings: ServicesSettings, data: Foundation) -> dict[str, pulumi.Input[str]]:

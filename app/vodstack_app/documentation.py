@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from vodstack_app.errors import AppError, InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from vodstack_app.errors import (
+    AppError,
+    InsufficientScopeError,
+    InvalidTokenError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
 from vodstack_app.problem_details import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, Problem
 
 BAD_REQUEST = 400
-REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError)
+REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError, TooManyRequestsError)
 EXAMPLE_INSTANCE = "/videos"
 
 

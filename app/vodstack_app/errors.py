@@ -4,11 +4,13 @@ AppError
   BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, MalformedPatchError, ConflictError
   KeyInUseError, KeyReusedError: another request has the same Idempotency-Key
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
+  TooManyRequestsError, StorageFullError: the owner has had a fair share
   UploadError: what is wrong with a client's upload
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
 """
 
+import math
 from typing import ClassVar
 
 from msgspec import Struct
@@ -143,6 +145,39 @@ class InsufficientScopeError(AppError):
 
     def answer_headers(self) -> dict[str, str]:
         return {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{self.scope}"'}
+
+
+class TooManyRequestsError(AppError):
+    """An owner who asks more often than the limit allows."""
+
+    name = "too-many-requests"
+    status = 429
+    title = "There were too many requests"
+
+    def __init__(self, limit: int, window_seconds: int, seconds_left: float) -> None:
+        super().__init__(f"{limit} requests are allowed in {window_seconds} seconds. Wait as long as Retry-After says.")
+        self.policy = f'"requests";q={limit};w={window_seconds}'
+        self.wait_seconds = max(1, math.ceil(seconds_left))
+
+    def answer_headers(self) -> dict[str, str]:
+        return {
+            "Retry-After": str(self.wait_seconds),
+            "RateLimit-Policy": self.policy,
+            "RateLimit": f'"requests";r=0;t={self.wait_seconds}',
+        }
+
+
+class StorageFullError(AppError):
+    """A video for which its owner's share of the storage has no room."""
+
+    name = "storage-full"
+    status = 403
+    title = "Your videos take as much storage as they may"
+    # What was deleted a moment ago is certain to be counted by then.
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"Your originals may take {limit_bytes} bytes in all. Delete some, and send this one again.")
 
 
 class UnavailableError(AppError):

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     max_uploads: Annotated[int, Field(ge=1)] = Field(default=16, alias=Variable.MAX_UPLOADS)
     body_timeout_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.BODY_TIMEOUT)
     record_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(default=1.0, alias=Variable.RECORD_CACHE)
+    requests_per_minute: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.REQUESTS_PER_MINUTE)
+    stored_bytes: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.STORED_BYTES)
     shutdown_grace_seconds: Annotated[int, Field(ge=0)] = Field(default=25, alias=Variable.SHUTDOWN_GRACE)
     log_format: Literal["json", "console"] = Field(default="json", alias=Variable.LOG_FORMAT)
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias=Variable.LOG_LEVEL)

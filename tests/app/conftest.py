@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,9 @@ def serve(foundation: Foundation) -> Iterator[Callable[..., Api]]:
 @pytest.fixture(scope="session")
 def shared_api(aws_endpoint: str) -> Iterator[Api]:
     name = f"api-tests-{uuid.uuid4().hex[:8]}"
-    foundation = Foundation(
-        aws_endpoint, bucket=name, videos_table=name, work_table=f"{name}-work", queue_url="", dlq_url=""
-    )
+    nothing = {each.name: "" for each in fields(Foundation)}
+    made = {"bucket": name, "videos_table": name, "work_table": f"{name}-work"}
+    foundation = Foundation(**nothing | {"endpoint_url": aws_endpoint} | made)
     foundation.client("s3").create_bucket(Bucket=name)
     foundation.client("dynamodb").create_table(
         TableName=name,

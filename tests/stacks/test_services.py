@@ -137,14 +137,17 @@ def test_everyone_is_let_in_only_where_the_config_says_so(dev):
     assert {"name": "VODSTACK_AUTH", "value": "none"} in container["env"]
 
 
-def test_the_api_asks_for_the_tokens_that_the_config_names(run):
+def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_names(run):
     oidc = {"issuer": "https://issuer.example/pool", "clientIds": ["web", "batch"], "scopePrefix": "vodstack/"}
-    asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}})
+    limits = {"requestsPerMinute": 600, "storedBytes": 10**12}
+    asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}, "api": limits})
     environment = {each["name"]: each.get("value") for each in _container(asking, "api")[1]["env"]}
     assert environment["VODSTACK_AUTH"] == "oidc"
     assert environment["VODSTACK_OIDC_ISSUER"] == "https://issuer.example/pool"
     assert environment["VODSTACK_OIDC_CLIENT_IDS"] == "web,batch"
     assert environment["VODSTACK_OIDC_SCOPE_PREFIX"] == "vodstack/"
+    assert environment["VODSTACK_REQUESTS_PER_MINUTE"] == "600"
+    assert environment["VODSTACK_STORED_BYTES"] == str(10**12)
 
 
 def test_the_api_touches_no_queue_and_the_worker_no_lists(dev):

@@ -81,9 +81,12 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     method = str(cast("Mapping[str, object]", connection.scope)["method"])
     if handler.opt.get("public") or method == "OPTIONS":
         return
-    gate: Gate = connection.app.state["services"].gate
+    services = connection.app.state["services"]
+    gate: Gate = services.gate
     needed = Scope.READ if method in _READING and not handler.opt.get("writing") else Scope.WRITE
-    connection.state.identity = await gate.identify(needed, connection.headers.getall("authorization", []))
+    identity = await gate.identify(needed, connection.headers.getall("authorization", []))
+    await services.rates.spend(identity.owner)
+    connection.state.identity = identity
 
 
 def _bearer_token(credentials: list[str]) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from vodstack_app.aws import AWS_ERRORS, error_code, storage_errors
 from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, ConflictError, IncompleteUploadError, NotFoundError, UnavailableError
+from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.identity import Identity
@@ -61,11 +62,12 @@ class Progress:
 class DirectUploads:
     """Starts, follows and ends them."""
 
-    def __init__(self, s3: "S3Client", bucket: str, records: Records, claims: Claims) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, records: Records, claims: Claims, storage: Storage) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._records = records
         self._claims = claims
+        self._storage = storage
 
     async def start(self, source: Source, fields: VideoFields, identity: Identity, key: str | None = None) -> Progress:
         """A new upload, one for all requests with one key. Raises KeyInUseError, KeyReusedError, or as `look` does."""
@@ -102,6 +104,7 @@ class DirectUploads:
         return replace(progress, is_repeated=True)
 
     async def _start(self, video_id: str, source: Source, fields: VideoFields, owner: str) -> Progress:
+        await self._storage.require_room(owner, source.size_bytes)
         now = timestamp()
         plan = make_plan(source.size_bytes)
         with storage_errors():
@@ -125,8 +128,10 @@ class DirectUploads:
             direct=DirectUpload(upload_id=created["UploadId"], part_bytes=plan.part_bytes),
         )
         try:
+            await self._storage.charge(owner, source.size_bytes)
             await self._records.create(record)
         except AppError:
+            # What was counted for it is found to be nothing by the next recount.
             await self._let_go(record)
             raise
         return Progress(record, plan, {})
@@ -186,7 +191,9 @@ class DirectUploads:
                 raise
             if await self._has_arrived(video_id):
                 raise ConflictError("The upload is complete. Delete the video instead.") from error
-        await self._records.discard(video_id)
+        now = time.time()
+        if await self._records.discard(video_id):
+            await self._storage.credit(record.owner, record.size_bytes, since=now)
 
     async def _let_go(self, record: VideoRecord) -> None:
         try:

@@ -38,6 +38,7 @@ _KNOWN = (errors.InvalidIdError, errors.NotFoundError, errors.ConflictError, err
     responses=problems(
         errors.BadRequestError,
         errors.InvalidFieldError,
+        errors.StorageFullError,
         errors.NotFoundError,
         errors.ConflictError,
         errors.KeyInUseError,

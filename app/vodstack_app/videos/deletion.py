@@ -13,10 +13,11 @@ import structlog
 from msgspec.structs import replace
 
 from vodstack_app.errors import AppError
+from vodstack_app.fair_use.storage import Storage
 from vodstack_app.identity import Identity
 from vodstack_app.videos.objects import StoredObjects
 from vodstack_app.videos.records import Records
-from vodstack_contracts.videos import Deletion
+from vodstack_contracts.videos import Deletion, VideoRecord
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -29,19 +30,27 @@ PARALLEL = 4
 class Deletions:
     """Takes videos away."""
 
-    def __init__(self, records: Records, objects: StoredObjects) -> None:
+    def __init__(self, records: Records, objects: StoredObjects, storage: Storage) -> None:
         self._records = records
         self._objects = objects
+        self._storage = storage
         self._slots = asyncio.Semaphore(PARALLEL)
         self._running: set[asyncio.Task[None]] = set()
 
     async def delete(self, video_id: str, identity: Identity) -> None:
         """Take the video out of sight; its objects follow. Raises NotFoundError or UnavailableError."""
         record = await self._records.find(video_id, identity)
-        now = int(time.time())
-        deletion = Deletion(former_owner=record.owner, deleted_at=now, purge_at=now)
-        await self._records.delete(video_id, deletion)
+        moment = time.time()
+        deletion = Deletion(former_owner=record.owner, deleted_at=int(moment), purge_at=int(moment))
+        if await self._records.delete(video_id, deletion):
+            await self._credit(record, moment)
         self._keep(self._purge(video_id, deletion))
+
+    async def _credit(self, record: VideoRecord, moment: float) -> None:
+        try:
+            await self._storage.credit(record.owner, record.size_bytes, since=moment)
+        except AppError as error:
+            log.warning("bytes stay counted until a recount", video_id=record.video_id, cause=repr(error.__cause__))
 
     def start(self) -> None:
         """Finish what was left unfinished, now and from time to time."""

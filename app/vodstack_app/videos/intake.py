@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from msgspec import Struct, structs
 
 from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, SlowClientError, UnavailableError
+from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claimed, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.metrics import Metrics
@@ -42,23 +44,22 @@ class Received(Struct, frozen=True):
     is_repeated: bool = False
 
 
+@dataclass(frozen=True)
+class Stores:
+    """What an upload is written to, and counted in."""
+
+    records: Records
+    objects: StoredObjects
+    claims: Claims
+    storage: Storage
+    open_original: OpenOriginal
+
+
 class Intake:
     """Receives uploads, a bounded number at a time."""
 
-    def __init__(
-        self,
-        records: Records,
-        objects: StoredObjects,
-        claims: Claims,
-        open_original: OpenOriginal,
-        metrics: Metrics,
-        *,
-        max_uploads: int,
-    ) -> None:
-        self._records = records
-        self._objects = objects
-        self._claims = claims
-        self._open_original = open_original
+    def __init__(self, stores: Stores, metrics: Metrics, max_uploads: int) -> None:
+        self._stores = stores
         self._metrics = metrics
         self._max_uploads = max_uploads
         self._running: set[asyncio.Task[Any]] = set()
@@ -91,10 +92,10 @@ class Intake:
         claim: Claim | None = None
         if key is not None:
             form.digest = hashlib.sha256()
-            claim = await self._claims.claim(owner, key, operation=OPERATION, video_id=video_id)
+            claim = await self._stores.claims.claim(owner, key, operation=OPERATION, video_id=video_id)
             if claim.found and await self._has_arrived(claim, claim.found):
                 return await _repeat(chunks, form, claim, claim.found)
-        upload = _Upload(self._records, self._open_original(video_id), video_id, owner, claim)
+        upload = _Upload(self._stores, video_id, owner, claim)
         try:
             async for chunk in chunks:
                 for data in form.feed(chunk):
@@ -111,7 +112,7 @@ class Intake:
         if found.is_answered:
             return True
         try:
-            if found.upload_id and await self._objects.settle(found.video_id, found.upload_id):
+            if found.upload_id and await self._stores.objects.settle(found.video_id, found.upload_id):
                 await claim.answer(found.video_id)
                 return True
             await claim.restart()
@@ -124,15 +125,15 @@ class Intake:
 class _Upload:
     """One video's way in: nothing is written before its file's first byte is there."""
 
-    def __init__(
-        self, records: Records, original: OriginalUpload, video_id: str, owner: str, claim: Claim | None
-    ) -> None:
+    def __init__(self, stores: Stores, video_id: str, owner: str, claim: Claim | None) -> None:
         self.video_id = video_id
-        self._records = records
-        self._original = original
+        self._records = stores.records
+        self._storage = stores.storage
+        self._original = stores.open_original(video_id)
         self._owner = owner
         self._claim = claim
         self._has_begun = False
+        self._charged_bytes = 0
 
     async def write(self, data: bytes, form: UploadForm) -> None:
         if self._claim:
@@ -149,6 +150,8 @@ class _Upload:
         await self._original.flush()
         if self._claim:
             await self._claim.seal(_fingerprint(form, fields), self._original.upload_id)
+        await self._storage.charge(self._owner, form.file_bytes)
+        self._charged_bytes = form.file_bytes
         await self._records.describe(self.video_id, structs.asdict(fields) | {"size_bytes": form.file_bytes})
         await self._original.complete()
         try:
@@ -164,8 +167,10 @@ class _Upload:
         may_have_arrived = self._original.may_have_arrived
         if self._has_begun and not may_have_arrived:
             await self._original.abort()
+            now = time.time()
             try:
                 await self._records.discard(self.video_id)
+                await self._storage.credit(self._owner, self._charged_bytes, since=now)
             except AppError as error:
                 log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
         if self._claim:

@@ -72,10 +72,10 @@ class Records:
                 raise
         return from_item(answer.get("Attributes", {}), VideoRecord)
 
-    async def delete(self, video_id: str, deletion: Deletion) -> None:
-        # Where the condition is false somebody else has deleted it, or this very call before its answer was lost.
+    async def delete(self, video_id: str, deletion: Deletion) -> bool:
+        """False where somebody else has deleted it, or this very call before its answer was lost."""
         with self._writing(video_id):
-            await self._conditional("update_item", moves.delete(video_id, deletion))
+            return await self._conditional("update_item", moves.delete(video_id, deletion))
 
     async def due_deletions(self, now: float) -> AsyncIterator[tuple[str, Deletion]]:
         """Deleted videos that are to be looked at by `now`."""
@@ -117,11 +117,11 @@ class Records:
         with self._writing(video_id):
             await self._conditional("update_item", update)
 
-    async def discard(self, video_id: str) -> None:
-        """Remove a record whose original never arrived."""
-        await self._remove(video_id, Status.UPLOADING)
+    async def discard(self, video_id: str) -> bool:
+        """Remove a record whose original never arrived; False where it is gone, or its original is there."""
+        return await self._remove(video_id, Status.UPLOADING)
 
-    async def _remove(self, video_id: str, status: Status) -> None:
+    async def _remove(self, video_id: str, status: Status) -> bool:
         removal = {
             "Key": {moves.KEY: to_attribute(video_id)},
             "ConditionExpression": "#status = :status",
@@ -129,7 +129,7 @@ class Records:
             "ExpressionAttributeValues": {":status": to_attribute(status)},
         }
         with self._writing(video_id):
-            await self._conditional("delete_item", removal)
+            return await self._conditional("delete_item", removal)
 
     @contextmanager
     def _writing(self, video_id: str) -> Generator[None]:

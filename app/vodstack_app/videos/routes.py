@@ -57,6 +57,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.TooManyFilesError,
         errors.TooManyFieldsError,
         errors.InvalidFieldError,
+        errors.StorageFullError,
         errors.SlowClientError,
         errors.ConflictError,
         errors.KeyInUseError,
@@ -78,6 +79,7 @@ async def upload_video(
     limit = services.settings.max_upload_bytes
     if (request.content_length or 0) > limit + FORM_OVERHEAD_BYTES:
         raise errors.TooLargeError(f"A file may have {limit} bytes.", field="file")
+    await services.storage.require_room(identity.owner, max(0, (request.content_length or 0) - FORM_OVERHEAD_BYTES))
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
     received = await services.intake.receive(body, form, identity.owner, idempotency_key)

@@ -26,6 +26,8 @@ class Variable(StrEnum):
     OIDC_LEEWAY = "VODSTACK_OIDC_LEEWAY_SECONDS"  # how far its clock may be off ours
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
     MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
+    REQUESTS_PER_MINUTE = "VODSTACK_REQUESTS_PER_MINUTE"  # that one owner may make; 0 for any number
+    STORED_BYTES = "VODSTACK_STORED_BYTES"  # that one owner's originals may take; 0 for any number
     BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload
     RECORD_CACHE = "VODSTACK_RECORD_CACHE_SECONDS"  # how old a video that is looked at may be
     SHUTDOWN_GRACE = "VODSTACK_SHUTDOWN_GRACE_SECONDS"  # what running uploads get after SIGTERM

@@ -77,6 +77,11 @@ class ApiSettings(Section):
     max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
     """Uploads that one pod takes at a time; each needs memory (docs/benchmarks.md)."""
 
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Requests that one owner may make in a minute, playback's included. Unset: any number."""
+    stored_bytes: Annotated[int, Field(ge=1)] | None = None
+    """Bytes that one owner's originals may take. Unset: any number."""
+
     @model_validator(mode="after")
     def _uploads_fit_the_memory(self) -> "ApiSettings":
         needed = API_IDLE_MIB + UPLOAD_MIB * self.max_uploads

@@ -19,6 +19,7 @@ import boto3
 import httpx
 from botocore.config import Config
 
+from vodstack_platform.embedded.atomic import AtomicTables
 from vodstack_platform.embedded.errors import EmulatorError
 from vodstack_platform.embedded.presigned import PresignedUrls, credentials_in_moto, iam_is_enforced
 
@@ -134,7 +135,8 @@ def main(arguments: list[str] | None = None) -> Never:
     port: int = parser.parse_args(arguments).port
     # werkzeug writes a line for each request, which would bury the services' own.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = PresignedUrls(DomainDispatcherApplication(create_backend_app), iam_is_enforced, credentials_in_moto)
+    moto = AtomicTables(DomainDispatcherApplication(create_backend_app))
+    moto = PresignedUrls(moto, iam_is_enforced, credentials_in_moto)
     server = make_server(LOOPBACK, port, moto, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"http://{LOOPBACK}:{server.server_port}\n")
