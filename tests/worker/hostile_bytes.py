@@ -121,6 +121,23 @@ def nested_in_matroska(depth: int) -> bytes:
     return head + b"\x18\x53\x80\x67" + b"\xff" + b"\x12\x54\xc3\x67\xff\x73\x73\xff" + b"\x67\xc8\xff" * depth
 
 
+def element(name: int, content: bytes) -> bytes:
+    """One of Matroska's, its length in four bytes."""
+    return name.to_bytes((name.bit_length() + 7) // 8) + (0x10000000 | len(content)).to_bytes(4) + content
+
+
+def many_tracks_in_matroska(count: int) -> bytes:
+    def track(number: int) -> bytes:
+        told = number.to_bytes(2)
+        size = element(0xB0, b"\x40") + element(0xBA, b"\x40")
+        words = element(0xD7, told) + element(0x73C5, told) + element(0x83, b"\x01") + element(0x86, b"V_VP8")
+        return element(0xAE, words + element(0xE0, size))
+
+    tracks = element(0x1654AE6B, b"".join(track(number) for number in range(1, count + 1)))
+    block = element(0x1F43B675, element(0xE7, b"\x00") + element(0xA3, b"\x81\x00\x00\x80picture"))
+    return element(0x1A45DFA3, element(0x4282, b"webm")) + element(0x18538067, tracks + block)
+
+
 def nested_in_avi(depth: int) -> bytes:
     heads = [b"LIST" + struct.pack("<I", 12 * (depth - level) - 8) + b"hdrl" for level in range(depth)]
     return riff(b"RIFF", b"AVI " + b"".join(heads))

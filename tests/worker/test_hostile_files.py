@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.worker.hostile_bytes import BYTES, Canary, box, listening_canary
+from tests.worker.hostile_bytes import BYTES, Canary, box, listening_canary, many_tracks_in_matroska
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
@@ -77,9 +77,11 @@ def test_giant_dimensions_are_refused_before_a_picture_is_decoded(ffmpeg: str, t
     assert refusal(transcode, giant) is FailureCode.DIMENSIONS_TOO_LARGE
 
 
-def test_thousands_of_streams_are_refused(tmp_path: Path, transcode: Any, clip: Path):
-    path = tmp_path / "many.mp4"
-    path.write_bytes(with_many_tracks(clip.read_bytes(), 3000))
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_thousands_of_streams_are_refused(container: str, tmp_path: Path, transcode: Any, clip: Path):
+    many = with_many_tracks(clip.read_bytes(), 3000) if container == "mp4" else many_tracks_in_matroska(3000)
+    path = tmp_path / "many"
+    path.write_bytes(many)
     assert refusal(transcode, path) is FailureCode.TOO_MANY_STREAMS
 
 
