@@ -25,6 +25,7 @@ class Foundation:
     work_table: str
     queue_url: str
     dlq_url: str
+    chunks_queue_url: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -38,6 +39,7 @@ class Foundation:
             "DYNAMODB_TABLE": self.videos_table,
             "VODSTACK_WORK_TABLE": self.work_table,
             "SQS_QUEUE_URL": self.queue_url,
+            "VODSTACK_CHUNKS_QUEUE_URL": self.chunks_queue_url,
         }
 
     def client(self, service: str) -> Any:
@@ -70,6 +72,7 @@ def foundation(aws_endpoint: str) -> Foundation:
         work_table=deployed["workTableName"],
         queue_url=deployed["arrivalsQueueUrl"],
         dlq_url=deployed["arrivalsDlqUrl"],
+        chunks_queue_url=deployed["chunksQueueUrl"],
     )
 
 

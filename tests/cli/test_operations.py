@@ -14,9 +14,19 @@ from vodstack_cli.errors import CommandError
 from vodstack_cli.main import cli
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item
-from vodstack_contracts.jobs import decode_arrivals, encode_arrival
+from vodstack_contracts.jobs import ChunkJob, decode_arrivals, encode_arrival, encode_chunk
 from vodstack_contracts.objects import original_key
-from vodstack_contracts.videos import Failure, FailureCode, Lease, Status, VideoRecord, new_video_id, timestamp
+from vodstack_contracts.videos import (
+    EncodePlan,
+    Failure,
+    FailureCode,
+    Lease,
+    Status,
+    VideoRecord,
+    Way,
+    new_video_id,
+    timestamp,
+)
 
 POISON = '{"Records": "of what?"}'
 
@@ -97,6 +107,24 @@ def test_jobs_shows_depths_and_dead_letters_with_their_reasons_and_takes_nothing
         assert "malformed: not an S3 event notification" in shown
         assert "arrivals │ 0 │ 0 │ 0 │ 3" in shown
     assert len(operator.take_all(operator.foundation.dlq_url)) == 3
+
+
+def test_jobs_and_redrive_understand_chunk_jobs(operator: Operator):
+    plan = EncodePlan(way=Way.CHUNKS, plan_id="00c0ffee", chunks=3)
+    wanted = operator.create(Status.PROCESSING, plan=plan)
+    fallen = operator.create(Status.PROCESSING, plan=EncodePlan(way=Way.ONE_PASS, plan_id="00c0ffee", reason="no fit"))
+    url, sqs = operator.foundation.chunks_queue_url, operator.foundation.client("sqs")
+    jobs = [encode_chunk(ChunkJob(video_id=each, plan_id="00c0ffee", number=1)) for each in (wanted, fallen)]
+    for body in (*jobs, "{}"):
+        sqs.send_message(QueueUrl=f"{url}-dlq", MessageBody=body)
+    shown = operator.run("jobs", "--videos")
+    assert f"{wanted} chunk 1 of plan 00c0ffee; processing" in shown
+    assert f"{fallen} chunk 1 of plan 00c0ffee, which is given up; processing" in shown
+    assert "malformed: not a chunk job" in shown
+    assert "3 chunks of plan 00c0ffee" in shown
+    assert "one pass (no fit)" in shown
+    assert operator.run("redrive").endswith("2 sent again, 1 kept.")
+    assert sorted(operator.take_all(url)) == sorted(jobs)
 
 
 def test_jobs_shows_the_videos_in_processing_when_asked_for(operator: Operator):

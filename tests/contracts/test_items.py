@@ -52,3 +52,7 @@ def test_attributes_of_a_newer_version_are_passed_over():
 def test_an_item_that_is_no_record_is_refused(item):
     with pytest.raises(MalformedItemError):
         from_item(item, VideoRecord)
+
+
+def test_a_set_of_numbers_is_read():
+    assert from_attribute({"NS": ["3", "1"]}) == {1, 3}

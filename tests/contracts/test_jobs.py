@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vodstack_contracts.errors import MalformedMessageError
-from vodstack_contracts.jobs import Arrival, decode_arrivals, encode_arrival
+from vodstack_contracts.jobs import Arrival, ChunkJob, decode_arrivals, decode_chunk, encode_arrival, encode_chunk
 from vodstack_contracts.objects import original_key
 
 VIDEO = "457c7604-4f18-4c14-b604-df0ef63cebac"
@@ -76,3 +76,37 @@ def test_anything_else_is_refused_with_a_reason(body):
 def test_no_bytes_make_it_fail_otherwise(body):
     with contextlib.suppress(MalformedMessageError):
         decode_arrivals(body)
+
+
+CHUNK = {"job": "chunk", "videoId": VIDEO, "planId": "00c0ffee", "number": 7}
+
+
+def test_a_chunk_job_survives_the_way_through_the_queue():
+    job = ChunkJob(video_id=VIDEO, plan_id="00c0ffee", number=7)
+    assert json.loads(encode_chunk(job)) == CHUNK
+    assert decode_chunk(encode_chunk(job)) == job
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"videoId": "../../etc"},
+        {"videoId": VIDEO.upper()},
+        {"planId": "../x"},
+        {"planId": "00C0FFEE"},
+        {"number": -1},
+        {"number": "7"},
+        {"job": "sing"},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_what_is_no_chunk_job_is_refused_with_a_reason(wrong):
+    with pytest.raises(MalformedMessageError, match="not a chunk job"):
+        decode_chunk(json.dumps(CHUNK | wrong))
+
+
+@given(st.binary() | st.text())
+def test_no_bytes_make_the_chunks_decoder_fail_otherwise(body):
+    with contextlib.suppress(MalformedMessageError):
+        decode_chunk(body)

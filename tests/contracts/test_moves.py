@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 
 from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import from_item
-from vodstack_contracts.moves import amend, create, delete, move, take
+from vodstack_contracts.moves import advance, amend, create, delete, move, take
 from vodstack_contracts.videos import (
     DELETED_OWNER,
     MOVES,
     Deletion,
+    EncodePlan,
     Lease,
     Status,
     VideoRecord,
+    Way,
     new_video_id,
     timestamp,
 )
@@ -159,3 +161,26 @@ def test_a_deletion_leaves_the_bare_record_from_any_state(table):
         None,
     )
     assert not table.update(delete(video_id, deletion))
+
+
+def test_going_on_with_a_video_is_no_new_attempt(table):
+    video_id = table.add(Status.QUEUED)
+    assert table.update(take(video_id, lease("a"), now=50.0))
+    assert table.update(take(video_id, lease("b"), now=150.0, attempt=False))
+    assert table.get(video_id).attempts == 1
+
+
+def test_chunks_bring_a_video_forward_while_they_are_wanted(table):
+    video_id = table.add(Status.QUEUED)
+    table.update(take(video_id, lease("a"), now=50.0, changes={"progress": 0.0}))
+    assert not table.update(advance(video_id, "00c0ffee", 0.5))
+    plan = EncodePlan(way=Way.CHUNKS, plan_id="00c0ffee", chunks=3)
+    table.update(amend(video_id, {Status.PROCESSING}, changes={"plan": plan}))
+    assert table.update(advance(video_id, "00c0ffee", 0.5))
+    assert not table.update(advance(video_id, "00c0ffee", 0.4))
+    assert not table.update(advance(video_id, "0ddba11d", 0.6))
+    fallen = EncodePlan(way=Way.ONE_PASS, plan_id="00c0ffee", reason="no fit")
+    assert table.update(amend(video_id, {Status.PROCESSING}, changes={"plan": fallen}, plan_id="00c0ffee"))
+    assert not table.update(amend(video_id, {Status.PROCESSING}, changes={"plan": fallen}, plan_id="00c0ffee"))
+    assert not table.update(advance(video_id, "00c0ffee", 0.6))
+    assert table.get(video_id).progress == 0.5

@@ -26,28 +26,30 @@ def test_the_worker_scales_by_videos_that_wait_or_are_in_work(dev):
     spec = _spec(dev, "keda.sh/v1alpha1:ScaledObject")
     assert spec["scaleTargetRef"] == {"name": "worker"}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 3)
-    (trigger,) = spec["triggers"]
-    assert trigger["metadata"] == {
-        "queueURL": dev.outputs["arrivalsQueueUrl"],
-        "awsRegion": "us-east-1",
-        "queueLength": "1",
-        "scaleOnInFlight": "true",
-    }
     authentication = dev.one("kubernetes:keda.sh/v1alpha1:TriggerAuthentication").inputs
-    assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
+    for trigger, queue in zip(spec["triggers"], ("arrivalsQueueUrl", "chunksQueueUrl"), strict=True):
+        assert trigger["metadata"] == {
+            "queueURL": dev.outputs[queue],
+            "awsRegion": "us-east-1",
+            "queueLength": "1",
+            "scaleOnInFlight": "true",
+        }
+        assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
 
 
 def test_every_queue_that_the_worker_reads_is_one_that_it_is_scaled_by(dev):
-    read = dev.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]["SQS_QUEUE_URL"]
+    shared = dev.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]["SQS_QUEUE_URL"]
+    (container,) = _spec(dev, "apps/v1:Deployment", "worker")["template"]["spec"]["containers"]
+    own = next(each["value"] for each in container["env"] if each["name"] == "VODSTACK_CHUNKS_QUEUE_URL")
     triggers = _spec(dev, "keda.sh/v1alpha1:ScaledObject")["triggers"]
-    assert {trigger["metadata"]["queueURL"] for trigger in triggers} == {read}
+    assert {trigger["metadata"]["queueURL"] for trigger in triggers} == {shared, own}
 
 
-def test_the_operator_sees_that_queue_and_nothing_else(dev):
+def test_the_operator_sees_those_queues_and_nothing_else(dev):
     document = json.loads(dev.one("aws:iam/rolePolicy:RolePolicy", "keda-operator-policy").inputs["policy"])
     (statement,) = document["Statement"]
     assert statement["Action"] == ["sqs:GetQueueAttributes"]
-    assert statement["Resource"] == [dev.outputs["arrivalsQueueArn"]]
+    assert statement["Resource"] == [dev.outputs["arrivalsQueueArn"], dev.outputs["chunksQueueArn"]]
 
 
 def test_scaled_objects_leave_before_the_operator_that_takes_off_their_finalizers(dev):

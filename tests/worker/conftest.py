@@ -26,12 +26,14 @@ from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
 from vodstack_worker.media_process import Limits
+from vodstack_worker.plans import Plan, plan_encode
+from vodstack_worker.playlists import read_playlist
 from vodstack_worker.probe import Probe, probe
 from vodstack_worker.publish import Published, measure_output
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import GIB
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import Plan, assemble, encode, plan_encode
+from vodstack_worker.transcode import assemble, encode, playlists_of
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 60.0
@@ -234,6 +236,17 @@ def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten seconds: more than two of the chunks that tests make."""
+    path = tmp_path_factory.mktemp("clips") / "film.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=10"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=10"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
+    return path
+
+
 @pytest.fixture
 def proxy(foundation: Any) -> Iterator[AwsProxy]:
     with AwsProxy(foundation.endpoint_url) as made:
@@ -265,8 +278,9 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             found = await probe(folder, limits, max_duration=60)
             plan = plan_encode(found, threads=2)
             await encode(folder, plan, limits, lambda _: None)
-            await assemble(folder, plan, limits)
-            await make_thumbnails(folder, plan, limits)
+            await assemble(folder, plan, limits, playlists_of(plan))
+            smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
+            await make_thumbnails(folder, plan, limits, smallest, read_playlist(folder / smallest).duration)
             return Transcoded(found, plan, measure_output(folder, plan, new_video_id()), folder)
 
         yield lambda source: asyncio.run(run(source))

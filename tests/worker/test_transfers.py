@@ -13,7 +13,7 @@ from tests.aws_proxy import AwsProxy, is_operation
 from vodstack_contracts.objects import rendition_key, rendition_prefix
 from vodstack_contracts.videos import FailureCode, new_video_id
 from vodstack_worker.errors import GiveUpError, RetryError
-from vodstack_worker.originals import fetch_original
+from vodstack_worker.originals import fetch_original, find_original
 from vodstack_worker.publish import publish
 
 MIB = 1024**2
@@ -31,12 +31,12 @@ def with_s3(endpoint_url: str, use: Callable[[Any], Awaitable[None]]) -> None:
 
 def fetch(foundation: Any, endpoint_url: str, path: Path, room_bytes: int = 100 * MIB) -> list[float]:
     progress: list[float] = []
-    with_s3(
-        endpoint_url,
-        lambda s3: fetch_original(
-            s3, foundation.bucket, "originals/x/source", path, room_bytes=room_bytes, on_progress=progress.append
-        ),
-    )
+
+    async def bring(s3: Any) -> None:
+        original = await find_original(s3, foundation.bucket, "originals/x/source")
+        await fetch_original(original, path, room_bytes=room_bytes, on_progress=progress.append)
+
+    with_s3(endpoint_url, bring)
     return progress
 
 

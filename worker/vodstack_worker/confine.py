@@ -5,10 +5,13 @@ Standard library alone: it is run by path, before anything of a hostile file is 
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import TypedDict
@@ -20,6 +23,11 @@ _CPU_GRACE_SECONDS = 5
 _ELF = b"\x7fELF"
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
+# Stands in arguments for the port at which the worker serves what the tool may read.
+PORT = "{port}"
+NO_DOOR = -1
 
 
 class Cage(TypedDict):
@@ -31,12 +39,14 @@ class Cage(TypedDict):
     open_files: int
     uid: int
     parent: int
+    door: int
 
 
-def confine(cage: Cage) -> None:
-    """Confine this process, for good."""
+def confine(cage: Cage) -> int:
+    """Confine this process, for good. Gives the port at which the worker answers it, 0 if it does not."""
     libc = ctypes.CDLL(None, use_errno=True)
     _leave_network(libc)
+    port = 0 if cage["door"] == NO_DOOR else _open_door(cage["door"])
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(cage["uid"])
@@ -59,6 +69,7 @@ def confine(cage: Cage) -> None:
         # The soft limit on CPU time tells by its signal what happened, the hard one does not.
         grace = _CPU_GRACE_SECONDS if kind == resource.RLIMIT_CPU and ceiling == resource.RLIM_INFINITY else 0
         resource.setrlimit(kind, (value, value + grace))
+    return port
 
 
 def _leave_network(libc: ctypes.CDLL) -> None:
@@ -73,6 +84,21 @@ def _leave_network(libc: ctypes.CDLL) -> None:
             Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
+def _open_door(control: int) -> int:
+    """A listening socket in this process's own network, handed to the worker through `control`.
+
+    Where it was made is where it stays: the worker answers on it from outside, and nothing else is to be reached.
+    """
+    with socket.socket(fileno=control) as worker, socket.socket() as door:
+        with contextlib.suppress(OSError):
+            # A new network begins with its loopback down; in the worker's own, this may not be done and need not.
+            fcntl.ioctl(door, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _IFF_UP))
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        socket.send_fds(worker, [b"door"], [door.fileno()])
+        return door.getsockname()[1]
+
+
 def main() -> None:
     """`confine.py CAGE PROGRAM ARGUMENT...`: become the program, confined."""
     cage, program = sys.argv[1:3]
@@ -81,8 +107,9 @@ def main() -> None:
         # Opened now and executed by its descriptor: the unprivileged user may not be able to walk its path.
         descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
         binary = os.pread(descriptor, len(_ELF), 0) == _ELF
-        confine(json.loads(cage))
-        os.execve(descriptor if binary else program, sys.argv[2:], environment)  # noqa: S606 - no shell wanted
+        port = confine(json.loads(cage))
+        arguments = [argument.replace(PORT, str(port)) for argument in sys.argv[2:]]
+        os.execve(descriptor if binary else program, arguments, environment)  # noqa: S606 - no shell wanted
     except OSError as error:
         sys.stderr.write(f"{program} cannot be run: {error}\n")
         raise SystemExit(CANNOT_RUN) from error

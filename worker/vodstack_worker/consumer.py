@@ -1,31 +1,47 @@
-"""Takes messages off the queue, one a free slot, and decides what becomes of each."""
+"""Takes messages off the queues, one a free slot, and decides what becomes of each."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
 from vodstack_contracts.errors import MalformedMessageError
-from vodstack_contracts.jobs import Arrival, decode_arrivals
-from vodstack_contracts.videos import Lease, Status, VideoRecord
+from vodstack_contracts.jobs import Arrival, decode_arrivals, decode_chunk
+from vodstack_contracts.objects import original_key
+from vodstack_contracts.videos import Lease, Stage, Status, VideoRecord, Way
+from vodstack_worker.attempt import Verdict
+from vodstack_worker.chunk_attempt import ChunkAttempt
+from vodstack_worker.chunk_encoder import ChunkEncoder
+from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import ConditionFalseError
-from vodstack_worker.job import Job, Taken, Verdict
+from vodstack_worker.inbox import Inbox
+from vodstack_worker.job import Job, Taken
 from vodstack_worker.lease import AWS_ERRORS
-from vodstack_worker.messages import Arrivals, Message
+from vodstack_worker.messages import JobQueue, Message
 from vodstack_worker.metrics import Metrics
 from vodstack_worker.pipeline import Pipeline
 from vodstack_worker.pulse import Pulse
 from vodstack_worker.records import Records
 from vodstack_worker.settings import Settings
 
-T = TypeVar("T")
-
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _POISON_SECONDS = 5.0
+_SOON_SECONDS = 2.0
+
+Beat = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunks:
+    """What a worker needs to take part in plans."""
+
+    queue: JobQueue
+    table: ChunkTable
+    encoder: ChunkEncoder
 
 
 class Consumer:
@@ -35,7 +51,8 @@ class Consumer:
         self,
         *,
         settings: Settings,
-        arrivals: Arrivals,
+        arrivals: JobQueue,
+        chunks: Chunks | None,
         records: Records,
         pipeline: Pipeline,
         metrics: Metrics,
@@ -43,6 +60,7 @@ class Consumer:
     ) -> None:
         self._settings = settings
         self._arrivals = arrivals
+        self._chunks = chunks
         self._records = records
         self._pipeline = pipeline
         self._metrics = metrics
@@ -56,72 +74,107 @@ class Consumer:
 
     async def _slot(self, name: str, stop: asyncio.Event) -> None:
         pause = _FIRST_PAUSE_SECONDS
+        queues = [self._arrivals, *([self._chunks.queue] if self._chunks else [])]
+        inbox = Inbox(queues, self._settings.poll_wait)
         while not stop.is_set():
             self._pulse.beat(name)
             try:
                 # Not cut short by `stop`: a message on its way would be hidden from everybody until its timeout.
-                message = await self._arrivals.receive()
+                message = await inbox.receive()
                 self._pulse.answered()
                 if message is not None:
                     await self._handle(message, stop, lambda: self._pulse.beat(name))
                 pause = _FIRST_PAUSE_SECONDS
             except AWS_ERRORS as error:
                 self._metrics.errors.inc()
-                self._log.warning("the queue or the table cannot be reached", error=repr(error)[:300], pause=pause)
-                await until(stop, asyncio.sleep(pause))
+                self._log.warning("a queue or a table cannot be reached", error=repr(error)[:300], pause=pause)
+                await _until(stop, pause)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+        await inbox.drain()
         self._pulse.forget(name)
 
-    async def _handle(self, message: Message, stop: asyncio.Event, beat: Callable[[], None]) -> None:
+    async def _handle(self, message: Message, stop: asyncio.Event, beat: Beat) -> None:
         """Work off one message. It is deleted once nothing it tells of remains to be done."""
         try:
-            arrivals = decode_arrivals(message.body)
-            self._require_bucket(arrivals)
+            if self._chunks and message.queue is self._chunks.queue:
+                await self._settle(message, await self._work_on_chunk(self._chunks, message, stop, beat))
+            else:
+                await self._settle(message, await self._work_on_arrivals(message, stop, beat))
         except MalformedMessageError as error:
             # Returned soon, so that the redrive policy puts it into the dead-letter queue before long.
             self._metrics.errors.inc()
             self._log.error("malformed message", message_id=message.message_id, error=str(error)[:500])
-            await self._arrivals.hide(message, _POISON_SECONDS)
-            return
+            await message.hide(_POISON_SECONDS)
+
+    async def _settle(self, message: Message, verdict: Verdict) -> None:
+        if verdict.done:
+            await message.delete()
+        elif verdict.hide_seconds is not None:
+            await message.hide(verdict.hide_seconds)
+
+    async def _work_on_arrivals(self, message: Message, stop: asyncio.Event, beat: Beat) -> Verdict:
+        arrivals = decode_arrivals(message.body)
+        self._require_bucket(arrivals)
         for arrival in arrivals:
-            verdict = await self._process(arrival, message, stop, beat)
-            if verdict.outcome:
-                self._metrics.jobs.labels(outcome=verdict.outcome).inc()
-            if verdict.hide_seconds is not None:
-                await self._arrivals.hide(message, verdict.hide_seconds)
+            verdict = await self._process(arrival, message, stop, beat, attempt=True)
             if not verdict.done:
-                return
-        await self._arrivals.delete(message)
+                return verdict
+        return Verdict(done=True)
+
+    async def _work_on_chunk(self, chunks: Chunks, message: Message, stop: asyncio.Event, beat: Beat) -> Verdict:
+        job = decode_chunk(message.body)
+        attempt = ChunkAttempt(
+            job, message, settings=self._settings, records=self._records, table=chunks.table, metrics=self._metrics
+        )
+        with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
+            verdict = await attempt.run(chunks.encoder, stop, beat)
+        if verdict.outcome:
+            self._metrics.chunks.labels(outcome=verdict.outcome).inc()
+        if not verdict.goes_on:
+            return verdict
+        await message.hide(self._settings.visibility_timeout)
+        video = Arrival(video_id=job.video_id, bucket=self._settings.bucket, key=original_key(job.video_id))
+        return await self._process(video, message, stop, beat, attempt=False)
 
     async def _process(
-        self, arrival: Arrival, message: Message, stop: asyncio.Event, beat: Callable[[], None]
+        self, arrival: Arrival, message: Message, stop: asyncio.Event, beat: Beat, *, attempt: bool
     ) -> Verdict:
         lease = Lease(
             token=str(uuid.uuid4()),
             message_id=message.message_id,
-            expires_at=message.received_at + self._settings.visibility_timeout,
+            expires_at=(message.received_at if attempt else time.time()) + self._settings.visibility_timeout,
         )
         log = self._log.bind(video_id=arrival.video_id, message_id=message.message_id)
         try:
-            record = await self._records.take(arrival.video_id, lease, now=time.time())
+            record = await self._records.take(arrival.video_id, lease, now=time.time(), attempt=attempt)
         except ConditionFalseError as refused:
-            verdict = self._refused(refused.record, message)
+            verdict = self._refused(refused.record, message, attempt=attempt)
             log.info("not taken", reason=str(refused), verdict=verdict)
-            return verdict
-        if record.attempts == 1:
-            self._metrics.queue_wait.observe(max(0.0, time.time() - message.sent_at))
-        log.info("taken", attempt=record.attempts, receive_count=message.receive_count)
-        taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
-        job = Job(taken, self._settings, self._arrivals, self._records, self._metrics)
-        with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
-            return await job.run(self._pipeline, stop, beat)
+        else:
+            if attempt and record.attempts == 1:
+                self._metrics.queue_wait.observe(max(0.0, time.time() - message.sent_at))
+            log.info("taken", attempt=record.attempts, receive_count=message.receive_count)
+            taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
+            queue = self._chunks.queue if self._chunks else None
+            job = Job(taken, settings=self._settings, records=self._records, chunks=queue, metrics=self._metrics)
+            with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
+                verdict = await job.run(self._pipeline, stop, beat)
+        if verdict.outcome:
+            self._metrics.jobs.labels(outcome=verdict.outcome).inc()
+        return verdict
 
-    def _refused(self, record: VideoRecord | None, message: Message) -> Verdict:
-        """A live lease under this very message means that it came back early; under another, that this is a repeat."""
+    def _refused(self, record: VideoRecord | None, message: Message, *, attempt: bool) -> Verdict:
+        """A live lease under this very message means that it came back early; under another, that this is a repeat.
+
+        The last chunk of a plan may be done while another message only looks at what is missing: it tries again.
+        """
         if record is not None and record.status is Status.PROCESSING and record.lease is not None:
             left = record.lease.expires_at - time.time()
             if record.lease.message_id == message.message_id:
                 return Verdict(done=False, hide_seconds=max(0.0, left) + 1)
+            waiting = record.plan is not None and record.plan.way is Way.CHUNKS and record.stage is not Stage.PUBLISH
+            if not attempt and waiting:
+                return Verdict(done=False, hide_seconds=_SOON_SECONDS)
         return Verdict(done=True, outcome="dropped")
 
     def _require_bucket(self, arrivals: list[Arrival]) -> None:
@@ -130,13 +183,10 @@ class Consumer:
                 raise MalformedMessageError(f"an event of another bucket: {arrival.bucket!r}")
 
 
-async def until(stop: asyncio.Event, doing: Coroutine[Any, Any, T]) -> T | None:
-    """What `doing` returns, or None if `stop` is set first."""
-    task, stopped = asyncio.ensure_future(doing), asyncio.ensure_future(stop.wait())
+async def _until(stop: asyncio.Event, seconds: float) -> None:
+    """A pause that ends when `stop` is set."""
     try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        for each in (task, stopped):
-            each.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

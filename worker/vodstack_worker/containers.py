@@ -1,9 +1,10 @@
 """What a file is, by its first bytes: decided before anything that parses media sees it."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
@@ -19,11 +20,17 @@ DEMUXERS = {
     "ogg": "ogg",
     "asf": "asf",
 }
+# Those in which a key frame can be found by its time, exactly.
+SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
+# What a tool may speak to read a file that the worker serves.
+PROTOCOLS = "http,tcp"
 ACCEPTED = "MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, AVI, FLV, Ogg or WMV"
 
 _HEAD_BYTES = 4096
 # A recording in fragments has thousands, a hostile file millions: what is not looked through is not judged.
 _MOST_BOXES = 20_000
+# A recording in fragments has thousands of parts; whether the last is whole is not worth as many requests.
+_MOST_REMOTE_BOXES = 50
 _TS_PACKET_BYTES = 188
 _M2TS_PACKET_BYTES = 192
 _TS_SYNC = 0x47
@@ -42,17 +49,37 @@ _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*"
 _SOUNDS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9", b"#!AMR", b"MThd")
 
 
-def demuxer_of(path: Path) -> str:
+class FileBytes(Protocol):
+    """A file's bytes, wherever it lies."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, start: int, length: int) -> bytes: ...
+
+
+class LocalBytes:
+    """Those of a file on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.size = path.stat().st_size
+
+    def read(self, start: int, length: int) -> bytes:
+        with self._path.open("rb") as file:
+            return os.pread(file.fileno(), length, start)
+
+
+def demuxer_of(file: FileBytes) -> str:
     """The one demuxer that may open the file. Raises GiveUpError."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+    head = file.read(0, _HEAD_BYTES)
     if not head:
         raise GiveUpError(FailureCode.EMPTY_FILE, "The file is empty. Upload the video again.")
     for signature, demuxer in _SIGNATURES.items():
         if head.startswith(signature):
             return demuxer
     if head[4:8] in _MOV_BOXES:
-        _require_whole(path)
+        _require_whole(file)
         return "mov"
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return "avi"
@@ -83,30 +110,28 @@ def _is_transport_stream(head: bytes) -> bool:
     return False
 
 
-def _require_whole(path: Path) -> None:
+def _require_whole(file: FileBytes) -> None:
     """An MP4 says how long each of its parts is: one that ends early, or lacks its index, was cut off."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        boxes = list(islice(_boxes(file, size), _MOST_BOXES))
-    if len(boxes) == _MOST_BOXES:
+    limit = _MOST_BOXES if isinstance(file, LocalBytes) else _MOST_REMOTE_BOXES
+    boxes = list(islice(_boxes(file), limit))
+    if len(boxes) == limit:
         return
-    if any(end > size for _, end in boxes) or b"moov" not in {kind for kind, _ in boxes}:
+    if any(end > file.size for _, end in boxes) or b"moov" not in {kind for kind, _ in boxes}:
         raise GiveUpError(
             FailureCode.CORRUPT, "The file ends before the video does. Upload it again, whole, from the original."
         )
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+def _boxes(file: FileBytes) -> Iterator[tuple[bytes, int]]:
     """Type and end of each top-level box."""
     start = 0
-    while start + _BOX_HEAD_BYTES <= size:
-        file.seek(start)
-        head = file.read(_LARGE_BOX_HEAD_BYTES)
+    while start + _BOX_HEAD_BYTES <= file.size:
+        head = file.read(start, _LARGE_BOX_HEAD_BYTES)
         length, kind = int.from_bytes(head[:4]), head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:16])
         elif length == 0:
-            length = size - start
+            length = file.size - start
         if length < _BOX_HEAD_BYTES or not kind.isalnum():
             return
         start += length

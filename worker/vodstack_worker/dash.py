@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from xml.sax.saxutils import quoteattr
 
+from vodstack_worker.arguments import INIT
 from vodstack_worker.ladder import Rung
 from vodstack_worker.playlists import AUDIO_CODECS_STRING, MediaPlaylist
 
@@ -56,7 +57,8 @@ def _template(playlist: MediaPlaylist) -> list[str]:
         elapsed += Fraction(length)
         boundaries.append(round(elapsed * _TIMESCALE))
     lengths = [after - before for before, after in pairwise(boundaries)]
-    files = f'initialization="$RepresentationID$/{playlist.init.name}" media="$RepresentationID$/$Number%05d$.m4s"'
+    names = playlist.init.name.removesuffix(INIT)
+    files = f'initialization="$RepresentationID$/{names}{INIT}" media="$RepresentationID$/{names}$Number%05d$.m4s"'
     lines = [f'<SegmentTemplate timescale="{_TIMESCALE}" startNumber="0" {files}>', "<SegmentTimeline>"]
     start = 0
     for length, alike in groupby(lengths):

@@ -1,11 +1,14 @@
 """WorkerError
 ├── RetryError          may go well another time: the message comes back
+│   └── MismatchError   a chunk is not what was planned
 ├── GiveUpError         never will: the video is `failed`, and the client is told why
+├── FallBackError       these chunks will never fit together: the video is transcoded in one pass
 ├── LeaseLostError      somebody else has the video now, or it is deleted: stop, write nothing
+├── JobRefusedError     somebody else has a chunk in hand
 └── ConditionFalseError a conditional write found another state than it asked for
 """  # noqa: D205, D400 - the hierarchy is the summary
 
-from vodstack_contracts.videos import Failure, FailureCode, VideoRecord
+from vodstack_contracts.videos import Failure, FailureCode, Lease, VideoRecord
 
 
 class WorkerError(Exception):
@@ -18,6 +21,14 @@ class RetryError(WorkerError):
     def __init__(self, reason: str, *, counted: bool = True) -> None:
         super().__init__(reason)
         self.counted = counted
+
+
+class MismatchError(RetryError):
+    """One further attempt is made before the chunks are given up."""
+
+
+class FallBackError(WorkerError):
+    """The reason is written into the record's plan."""
 
 
 class GiveUpError(WorkerError):
@@ -35,6 +46,14 @@ class LeaseLostError(WorkerError):
         super().__init__(reason)
         self.record = record
         self.known = known
+
+
+class JobRefusedError(WorkerError):
+    """`lease` is the one that is held."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(f"held until {lease.expires_at:.0f}")
+        self.lease = lease
 
 
 class ConditionFalseError(WorkerError):

@@ -3,36 +3,24 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from aiohttp import ClientError as TransportError
 from msgspec.structs import replace
 
-from vodstack_contracts.jobs import Arrival
-from vodstack_contracts.videos import Failure, FailureCode, Lease, Status, VideoRecord
-from vodstack_worker.errors import ConditionFalseError, GiveUpError, LeaseLostError, RetryError
-from vodstack_worker.lease import AWS_ERRORS, LeaseKeeper
-from vodstack_worker.messages import Arrivals, Message
+from vodstack_contracts.jobs import Arrival, encode_chunk
+from vodstack_contracts.videos import EncodePlan, Failure, FailureCode, Lease, Stage, Status, VideoRecord, Way
+from vodstack_worker.attempt import Verdict, delay_after, is_local, run_held
+from vodstack_worker.errors import ConditionFalseError, FallBackError, GiveUpError, LeaseLostError, RetryError
+from vodstack_worker.lease import AWS_ERRORS, HeldVideo, LeaseKeeper
+from vodstack_worker.messages import JobQueue, Message
 from vodstack_worker.metrics import Metrics
-from vodstack_worker.pipeline import Outcome, Pipeline
+from vodstack_worker.pipeline import Outcome, Pipeline, ToChunks
 from vodstack_worker.records import Records
 from vodstack_worker.settings import Settings
 from vodstack_worker.work import Work
 
-_LONGEST_DELAY_SECONDS = 900
 _RETURN_SECONDS = 5.0
-_BEAT_SECONDS = 5.0
 _SETBACK_CHARACTERS = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What becomes of the message: `done` deletes it, `hide_seconds` says when it may be seen again."""
-
-    done: bool
-    outcome: str = ""
-    hide_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,70 +37,77 @@ class Job:
     """Runs one video and decides, by the kind of error, between trying again and giving up."""
 
     def __init__(
-        self, taken: Taken, settings: Settings, arrivals: Arrivals, records: Records, metrics: Metrics
+        self, taken: Taken, *, settings: Settings, records: Records, chunks: JobQueue | None, metrics: Metrics
     ) -> None:
         self._taken = taken
         self._video_id = taken.record.video_id
         self._lease = taken.lease
         self._settings = settings
-        self._arrivals = arrivals
         self._records = records
+        self._chunks = chunks
         self._metrics = metrics
         self._log = structlog.get_logger().bind(video_id=self._video_id)
 
     async def run(self, pipeline: Pipeline, stop: asyncio.Event, beat: Callable[[], None]) -> Verdict:
         work = Work(self._metrics)
-        keeper = LeaseKeeper(
-            self._records,
-            self._arrivals,
-            message=self._taken.message,
-            video_id=self._video_id,
-            lease=self._lease,
-            visibility=self._settings.visibility_timeout,
-        )
-        tasks: dict[str, asyncio.Task[Any]] = {
-            "work": asyncio.create_task(pipeline.process(self._taken.arrival, work)),
-            "lease": asyncio.create_task(keeper.keep(work)),
-            "stop": asyncio.create_task(stop.wait()),
-            "pulse": asyncio.create_task(_beat(beat)),
-        }
+        held = HeldVideo(self._records, self._video_id, self._lease)
+        keeper = LeaseKeeper(held, self._taken.message, self._settings.visibility_timeout)
+        doing = pipeline.process(self._taken.arrival, self._taken.record, work)
         try:
-            await asyncio.wait({tasks["work"], tasks["lease"], tasks["stop"]}, return_when=asyncio.FIRST_COMPLETED)
-            finished = tasks["work"].done()
-        finally:
-            for task in tasks.values():
-                task.cancel()
-            # Only when every one of them has ended may the record be written: two writers would race.
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
-        try:
-            if finished:
-                return await self._conclude(tasks["work"], work)
-            if tasks["lease"].done() and not tasks["lease"].cancelled():
-                tasks["lease"].result()
-            return await self._hand_back()
+            task = await run_held(doing, keeper.keep(work), stop, beat)
+            return await (self._hand_back() if task is None else self._conclude(task, work))
         except ConditionFalseError as lost:
             return await self._lost(LeaseLostError(str(lost), lost.record, known=True), pipeline, work)
         except LeaseLostError as lost:
             return await self._lost(lost, pipeline, work)
 
-    async def _conclude(self, task: asyncio.Task[Outcome], work: Work) -> Verdict:
+    async def _conclude(self, task: asyncio.Task[Outcome | ToChunks], work: Work) -> Verdict:
         try:
             outcome = task.result()
         except GiveUpError as error:
             return await self._fail(error.failure, str(error))
         except RetryError as error:
             return await self._retry(str(error), counted=error.counted)
+        except FallBackError as error:
+            return await self._fall_back(str(error))
         except AWS_ERRORS as error:
-            # A full disk is this worker's trouble; the network's and AWS's is nobody's fault.
-            local = isinstance(error, OSError) and not isinstance(error, TransportError | TimeoutError)
-            return await self._retry(repr(error), counted=local)
+            return await self._retry(repr(error), counted=is_local(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other jobs down
             self._log.exception("unexpected error")
             return await self._retry(repr(error), counted=True, why="unexpected")
+        if isinstance(outcome, ToChunks):
+            return await self._hand_on(outcome, work)
         changes = outcome.changes(work)
         await self._records.finish(self._video_id, Status.READY, self._lease.token, changes, ("error", "setback"))
+        self._metrics.plans.labels(way=outcome.plan.way.value).inc()
         self._log.info("ready", stage_seconds=work.stage_seconds)
         return Verdict(done=True, outcome="ready")
+
+    async def _hand_on(self, outcome: ToChunks, work: Work) -> Verdict:
+        """The video is nobody's while its chunks are encoded. Should this die in between, the message comes back."""
+        changes = {
+            "plan": outcome.plan,
+            "lease": replace(self._lease, expires_at=0.0),
+            "stage": Stage.TRANSCODE,
+            "progress": outcome.progress,
+            "stage_seconds": self._taken.record.stage_seconds | work.stage_seconds,
+        }
+        await self._records.amend(self._video_id, self._lease.token, changes)
+        if self._chunks is None:
+            return Verdict(done=False, outcome="retried", hide_seconds=self._settings.retry_delay)
+        await self._chunks.send([encode_chunk(job) for job in outcome.jobs])
+        self._log.info("handed on to chunks", plan_id=outcome.plan.plan_id, jobs=len(outcome.jobs))
+        return Verdict(done=True, outcome="planned")
+
+    async def _fall_back(self, reason: str) -> Verdict:
+        """What was encoded does not fit together: the same message, come back, leads to one pass."""
+        self._log.warning("falls back to one pass", reason=reason)
+        self._metrics.plans.labels(way="fallen_back").inc()
+        was = self._taken.record.plan
+        plan = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=was.plan_id if was else "")
+        changes = {"plan": plan, "lease": replace(self._lease, expires_at=0.0)}
+        await self._records.amend(self._video_id, self._lease.token, changes)
+        return Verdict(done=False, outcome="retried", hide_seconds=0.0)
 
     async def _fail(self, failure: Failure, reason: str) -> Verdict:
         self._metrics.errors.inc()
@@ -129,7 +124,7 @@ class Job:
             return await self._fail(failure, reason)
         self._metrics.errors.inc()
         self._metrics.retries.labels(reason=why or ("counted" if counted else "not_counted")).inc()
-        delay = min(_LONGEST_DELAY_SECONDS, self._settings.retry_delay * 2 ** max(0, failures - 1))
+        delay = delay_after(failures, self._settings.retry_delay)
         self._log.warning("will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(self._lease, expires_at=0.0)
         changes = {"lease": released, "failures": failures, "setback": reason[:_SETBACK_CHARACTERS]}
@@ -161,9 +156,3 @@ class Job:
             except AWS_ERRORS as error:
                 self._log.warning("could not withdraw what was published", error=repr(error)[:300])
         return Verdict(done=over, outcome="dropped")
-
-
-async def _beat(beat: Callable[[], None]) -> None:
-    while True:
-        beat()
-        await asyncio.sleep(_BEAT_SECONDS)

@@ -1,6 +1,6 @@
 """The renditions of a video: which sizes, and how many bits for each."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _LOW_RATE = 30.5
 _HIGH_RATE_FACTOR = 1.5
@@ -11,8 +11,7 @@ _RUNGS = ((1080, 5_000_000), (720, 2_800_000), (480, 1_400_000), (360, 800_000),
 _LARGEST = _RUNGS[0][0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rung:
+class Rung(Struct, frozen=True, kw_only=True):
     """One size to encode, named by its short side."""
 
     name: str

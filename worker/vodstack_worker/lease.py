@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import ClientError as TransportError
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
+from vodstack_contracts.jobs import ChunkJob
 from vodstack_contracts.videos import Lease
+from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import ConditionFalseError, LeaseLostError
-from vodstack_worker.messages import Arrivals, Message
+from vodstack_worker.messages import Message
 from vodstack_worker.records import Records
 from vodstack_worker.work import Work
 
@@ -24,19 +26,57 @@ _MARGIN = 0.1
 _LAST_BEAT_SECONDS = 5.0
 
 
-class LeaseKeeper:
-    """The heartbeat of one job: the record first, then the message, so that the message never outlives the lease."""
+class Held(Protocol):
+    """What is in this worker's hands under a lease."""
 
-    def __init__(
-        self, records: Records, arrivals: Arrivals, *, message: Message, video_id: str, lease: Lease, visibility: int
-    ) -> None:
+    @property
+    def lease(self) -> Lease: ...
+
+    async def write(self, work: Work, lease: Lease | None, /) -> None:
+        """Write down how far the work is, and the lease where it moves. Raises LeaseLostError."""
+        ...
+
+
+class HeldVideo:
+    """A video's record."""
+
+    def __init__(self, records: Records, video_id: str, lease: Lease) -> None:
         self._records = records
-        self._arrivals = arrivals
-        self._message = message
         self._video_id = video_id
-        self._lease = lease
+        self.lease = lease
+
+    async def write(self, work: Work, lease: Lease | None) -> None:
+        changes: dict[str, object] = {"progress": work.progress, "stage": work.stage}
+        if lease:
+            changes["lease"] = lease
+        try:
+            await self._records.amend(self._video_id, self.lease.token, changes)
+        except ConditionFalseError as lost:
+            raise LeaseLostError(f"the lease is lost: {lost}", lost.record, known=True) from lost
+
+
+class HeldJob:
+    """One job of a plan. How far it is concerns nobody else."""
+
+    def __init__(self, table: ChunkTable, job: ChunkJob, lease: Lease) -> None:
+        self._table = table
+        self._job = job
+        self.lease = lease
+
+    async def write(self, _: Work, lease: Lease | None) -> None:
+        if lease:
+            await self._table.extend(self._job.plan_id, self._job.number, lease)
+
+
+class LeaseKeeper:
+    """The heartbeat of one job: the lease first, then the message, so that the message never outlives the lease."""
+
+    def __init__(self, held: Held, message: Message, visibility: int) -> None:
+        self._held = held
+        self._message = message
+        self._lease = held.lease
         self._visibility = visibility
-        self._log = structlog.get_logger().bind(video_id=video_id)
+        self._log = structlog.get_logger().bind(message_id=message.message_id)
 
     async def keep(self, work: Work) -> None:
         """Beat until cancelled. Raises LeaseLostError."""
@@ -57,18 +97,12 @@ class LeaseKeeper:
             next_beat = moment + beat if moment >= next_beat else next_beat
 
     async def _write(self, work: Work, *, extend: bool) -> None:
-        changes: dict[str, object] = {"progress": work.progress, "stage": work.stage}
-        lease = replace(self._lease, expires_at=time.time() + self._visibility)
-        if extend:
-            changes["lease"] = lease
-        try:
-            async with asyncio.timeout(self._left()):
-                await self._records.amend(self._video_id, self._lease.token, changes)
-        except ConditionFalseError as lost:
-            raise LeaseLostError(f"the lease is lost: {lost}", lost.record, known=True) from lost
-        if extend:
+        lease = replace(self._lease, expires_at=time.time() + self._visibility) if extend else None
+        async with asyncio.timeout(self._left()):
+            await self._held.write(work, lease)
+        if lease:
             self._lease = lease
-            await self._arrivals.hide(self._message, self._visibility)
+            await self._message.hide(self._visibility)
 
     def _left(self) -> float:
         """Seconds until the work has to stop, a margin before somebody else may begin."""

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vodstack_worker import confine
 from vodstack_worker.scratch import used_bytes
@@ -20,6 +22,14 @@ _STDERR_LINES = 20
 _STDOUT_BYTES = 1024 * 1024
 _WATCH_SECONDS = 1.0
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+
+
+class FileServer(Protocol):
+    """Gives a caged tool files by address: it answers on the socket that comes through `control`."""
+
+    def url(self, name: str) -> str: ...
+
+    async def answer(self, control: socket.socket) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +58,57 @@ class Ending:
 
 
 async def run_tool(
-    program: str, arguments: Sequence[str], folder: Path, limits: Limits, on_line: Callable[[str], None] | None = None
+    program: str,
+    arguments: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    on_line: Callable[[str], None] | None = None,
+    *,
+    relay: FileServer | None = None,
 ) -> Ending:
-    """Run a program in `folder`, whose relative names are all that it gets to see of paths."""
-    cage = [sys.executable, "-I", "-S", confine.__file__, _cage(limits)]
-    return await _run([*cage, program, *arguments], folder, limits, on_line)
+    """Run a program in `folder`, whose relative names are all that it gets to see of paths.
+
+    What `relay` serves is all that it gets to see of the network.
+    """
+    cage = [sys.executable, "-I", "-S", confine.__file__]
+    return await _confined(cage, [program, *arguments], folder, limits, on_line=on_line, relay=relay)
 
 
-async def run_module(module: str, arguments: Sequence[str], folder: Path, limits: Limits) -> Ending:
+async def run_module(
+    module: str, arguments: Sequence[str], folder: Path, limits: Limits, *, relay: FileServer | None = None
+) -> Ending:
     """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument."""
-    return await _run([sys.executable, "-I", "-m", module, _cage(limits), *arguments], folder, limits, None)
+    return await _confined([sys.executable, "-I", "-m", module], arguments, folder, limits, relay=relay)
 
 
-def _cage(limits: Limits) -> str:
+async def _confined(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    *,
+    on_line: Callable[[str], None] | None = None,
+    relay: FileServer | None = None,
+) -> Ending:
+    if relay is None:
+        return await _run([*command, _cage(limits, confine.NO_DOOR), *arguments], folder, limits, on_line, ())
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        whole = [*command, _cage(limits, theirs.fileno()), *arguments]
+        run = asyncio.create_task(_run(whole, folder, limits, on_line, (theirs.fileno(),)))
+        answers = asyncio.create_task(relay.answer(ours))
+        try:
+            return await run
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            # Ends the wait for a door that was never opened.
+            theirs.close()
+            answers.cancel()
+            await asyncio.gather(answers, return_exceptions=True)
+
+
+def _cage(limits: Limits, door: int) -> str:
     cage = confine.Cage(
         memory_bytes=limits.memory_bytes,
         cpu_seconds=limits.cpu_seconds,
@@ -68,11 +116,18 @@ def _cage(limits: Limits) -> str:
         open_files=_OPEN_FILES,
         uid=limits.uid,
         parent=os.getpid(),
+        door=door,
     )
     return json.dumps(cage)
 
 
-async def _run(command: list[str], folder: Path, limits: Limits, on_line: Callable[[str], None] | None) -> Ending:
+async def _run(
+    command: list[str],
+    folder: Path,
+    limits: Limits,
+    on_line: Callable[[str], None] | None,
+    descriptors: Sequence[int],
+) -> Ending:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
@@ -81,6 +136,7 @@ async def _run(command: list[str], folder: Path, limits: Limits, on_line: Callab
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        pass_fds=descriptors,
         limit=_LINE_BYTES,
     )
     stdout = bytearray()

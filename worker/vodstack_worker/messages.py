@@ -1,12 +1,17 @@
-"""The arrivals queue, as far as one message is concerned."""
+"""A queue of jobs, as far as one message is concerned."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vodstack_worker.errors import RetryError
+
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+_BATCH = 10
 MAX_VISIBILITY_SECONDS = 43_200
 
 
@@ -14,6 +19,7 @@ MAX_VISIBILITY_SECONDS = 43_200
 class Message:
     """One message in this worker's hands. Times are in epoch seconds."""
 
+    queue: "JobQueue"
     message_id: str
     receipt: str
     body: str
@@ -21,23 +27,39 @@ class Message:
     receive_count: int
     sent_at: float
 
+    async def hide(self, seconds: float) -> None:
+        """Let the message be seen again `seconds` from now; 0 hands it back at once."""
+        await self.queue.hide(self, seconds)
 
-class Arrivals:
-    """Receives, keeps, returns and deletes messages of the arrivals queue."""
+    async def delete(self) -> None:
+        await self.queue.delete(self)
 
-    def __init__(self, sqs: "SQSClient", queue_url: str, *, poll_wait: int, visibility_timeout: int) -> None:
+
+class JobQueue:
+    """Sends, receives, keeps, returns and deletes messages."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str, *, visibility_timeout: int) -> None:
         self._sqs = sqs
         self._url = queue_url
-        self._poll_wait = poll_wait
         self._visibility_timeout = visibility_timeout
         self.last_wait = 0.0
 
-    async def receive(self) -> Message | None:
-        """One message, if one comes within the wait."""
+    async def send(self, bodies: Sequence[str]) -> None:
+        """Send all of them. Raises RetryError where the queue refuses one; then some may have been sent."""
+        for start in range(0, len(bodies), _BATCH):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[start : start + _BATCH])
+            ]
+            answer = await self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+            if failed := answer.get("Failed"):
+                raise RetryError(f"the queue refuses a message: {failed[0].get('Code')}", counted=False)
+
+    async def receive(self, wait: int) -> Message | None:
+        """One message, if one comes within `wait` seconds."""
         answer = await self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=1,
-            WaitTimeSeconds=self._poll_wait,
+            WaitTimeSeconds=wait,
             VisibilityTimeout=self._visibility_timeout,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
@@ -47,6 +69,7 @@ class Arrivals:
             sent_at = int(attributes.get("SentTimestamp", now * 1000)) / 1000
             self.last_wait = max(0.0, now - sent_at)
             return Message(
+                queue=self,
                 message_id=message.get("MessageId", ""),
                 receipt=message.get("ReceiptHandle", ""),
                 body=message.get("Body", ""),
@@ -74,7 +97,6 @@ class Arrivals:
         }
 
     async def hide(self, message: Message, seconds: float) -> None:
-        """Let the message be seen again `seconds` from now; 0 hands it back at once."""
         await self._sqs.change_message_visibility(
             QueueUrl=self._url,
             ReceiptHandle=message.receipt,

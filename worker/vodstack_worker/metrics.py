@@ -59,3 +59,22 @@ class Metrics:
         self.resent = Counter(
             names.WORKER_ARRIVALS_RESENT, "Arrivals of forgotten videos that were sent again", registry=self.registry
         )
+        self.plans = Counter(
+            names.WORKER_PLANS, "Videos by the way they are transcoded", ["way"], registry=self.registry
+        )
+        self.chunks = Counter(
+            names.WORKER_CHUNKS, "Chunk jobs handled, by outcome", ["outcome"], registry=self.registry
+        )
+        self.chunk_durations = Histogram(
+            names.WORKER_CHUNK_DURATION,
+            "Time to encode, check and publish one chunk",
+            buckets=_DURATION_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.chunk_messages = Gauge(
+            names.CHUNK_QUEUE_MESSAGES,
+            "About how many messages the chunks queue holds",
+            ["state"],
+            registry=self.registry,
+        )
+        self.encodes = Counter(names.WORKER_ENCODES, "Runs of ffmpeg, by ending", ["ending"], registry=self.registry)

@@ -1,4 +1,4 @@
-"""Brings an original from the bucket to scratch."""
+"""The original in the bucket: found, read in part, or brought to scratch."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
+from vodstack_worker.relay import StoredObject
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -18,20 +19,42 @@ _PIECE_BYTES = 1024 * 1024
 _READABLE = 0o644
 _STALLED_ATTEMPTS = 3
 # Renditions and the MP4 together take about as much room again as the original in the worst usual case.
-_ROOM_FACTOR = 3
+ROOM_FACTOR = 3
 
 
-async def fetch_original(
-    s3: "S3Client", bucket: str, key: str, path: Path, *, room_bytes: int, on_progress: Callable[[float], None]
-) -> None:
-    """Write the object to `path`, all of it from one version. Raises GiveUpError or RetryError."""
+class RemoteBytes:
+    """An original's bytes for code that runs in a thread and reads a little here and there."""
+
+    def __init__(self, original: StoredObject) -> None:
+        self._original = original
+        self._loop = asyncio.get_running_loop()
+        self.size = original.size
+
+    def read(self, start: int, length: int) -> bytes:
+        """Up to `length` bytes. Raises RetryError."""
+        end = min(self.size, start + length)
+        if start >= end:
+            return b""
+        return asyncio.run_coroutine_threadsafe(self._original.read(start, end), self._loop).result()
+
+
+async def find_original(s3: "S3Client", bucket: str, key: str) -> StoredObject:
+    """The object as it is now. Raises GiveUpError where there is none, or nothing in it."""
     size, etag = await _head(s3, bucket, key)
     if size == 0:
         raise GiveUpError(FailureCode.EMPTY_FILE, "The file is empty. Upload the video again.")
-    if size * _ROOM_FACTOR > room_bytes:
+    return StoredObject(s3=s3, bucket=bucket, key=key, size=size, etag=etag)
+
+
+async def fetch_original(
+    original: StoredObject, path: Path, *, room_bytes: int, on_progress: Callable[[float], None]
+) -> None:
+    """Write the object to `path`, all of it from one version. Raises GiveUpError or RetryError."""
+    size = original.size
+    if size * ROOM_FACTOR > room_bytes:
         raise GiveUpError(
             FailureCode.SOURCE_TOO_LARGE,
-            f"The file has {size:,} bytes, more than the {room_bytes // _ROOM_FACTOR:,} that can be processed here. "
+            f"The file has {size:,} bytes, more than the {room_bytes // ROOM_FACTOR:,} that can be processed here. "
             "Export it at a lower bit rate.",
         )
     stalled = 0
@@ -40,7 +63,9 @@ async def fetch_original(
         while file.tell() < size:
             before = file.tell()
             try:
-                answer = await s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={before}-", IfMatch=etag)
+                answer = await original.s3.get_object(
+                    Bucket=original.bucket, Key=original.key, Range=f"bytes={before}-", IfMatch=original.etag
+                )
                 async with answer["Body"] as body:
                     while piece := await body.read(_PIECE_BYTES):
                         await asyncio.to_thread(file.write, piece)

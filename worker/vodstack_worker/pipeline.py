@@ -1,27 +1,35 @@
 """One video from its original to its published renditions. Knows nothing of queues and leases."""
 
 import asyncio
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vodstack_contracts.jobs import Arrival
-from vodstack_contracts.videos import SourceFacts, Stage
+from vodstack_contracts.jobs import Arrival, ChunkJob
+from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, Way
+from vodstack_worker.arguments import OUTPUT, PLAYLIST
+from vodstack_worker.assembly import Assembly
+from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.media_process import Limits
-from vodstack_worker.originals import fetch_original
-from vodstack_worker.probe import SOURCE, probe
-from vodstack_worker.publish import Published, measure_output, publish, withdraw
+from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
+from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
+from vodstack_worker.playlists import read_playlist
+from vodstack_worker.probe import SOURCE, Probe, probe
+from vodstack_worker.publish import Published, measure_output, publish, remove_others, withdraw
+from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch, used_bytes
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import OUTPUT, assemble, encode, plan_encode
-from vodstack_worker.work import Work
+from vodstack_worker.transcode import assemble, encode, playlists_of
+from vodstack_worker.work import Work, progress_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_ANY_SECONDS = 60
+_PLAN_ID_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,61 +38,162 @@ class Outcome:
 
     source: SourceFacts
     published: Published
+    plan: EncodePlan
+    earlier_seconds: dict[str, float]
 
     def changes(self, work: Work) -> dict[str, Any]:
         return {
             "source": self.source,
+            "plan": self.plan,
             "renditions": self.published.renditions,
             "playback": self.published.playback,
             "progress": 1.0,
-            "stage_seconds": work.stage_seconds,
+            "stage_seconds": self.earlier_seconds | work.stage_seconds,
         }
 
 
-class Pipeline:
-    """Downloads, probes, transcodes, publishes. Raises GiveUpError or RetryError."""
+@dataclass(frozen=True, kw_only=True)
+class ToChunks:
+    """The video goes on as jobs of a plan, and is nobody's until they are done."""
 
-    def __init__(self, s3: "S3Client", settings: Settings, scratch: Scratch) -> None:
+    plan: EncodePlan
+    jobs: list[ChunkJob]
+    progress: float
+
+
+class Pipeline:
+    """Raises FallBackError, GiveUpError or RetryError. Without a table for them, there are no chunks."""
+
+    def __init__(
+        self, s3: "S3Client", settings: Settings, scratch: Scratch, limits: Limits, table: ChunkTable | None
+    ) -> None:
         self._s3 = s3
         self._settings = settings
         self._scratch = scratch
-        self._limits = Limits(
-            memory_bytes=settings.media_memory_bytes,
-            cpu_seconds=_ANY_SECONDS,
-            wall_seconds=_ANY_SECONDS,
-            scratch_bytes=scratch.job_bytes,
-            uid=settings.media_uid,
-        )
+        self._limits = limits
+        self._table = table
 
-    async def process(self, arrival: Arrival, work: Work) -> Outcome:
-        log = structlog.get_logger().bind(video_id=arrival.video_id)
-        bucket = self._settings.bucket
+    async def process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
+        was = record.plan
+        if self._table and was and was.way is Way.CHUNKS:
+            standing = await self._table.read_standing(was.plan_id)
+            if standing and standing.missing:
+                return _to_chunks(standing, was)
+            if standing:
+                return await self._assemble(standing, record, was, work)
+        original = await find_original(self._s3, self._settings.bucket, arrival.key)
+        fallen = was if was and was.plan_id and was.way is Way.ONE_PASS else None
         with self._scratch.job() as folder:
-            with work.in_stage(Stage.DOWNLOAD):
-                await fetch_original(
-                    self._s3,
-                    bucket,
-                    arrival.key,
-                    folder / SOURCE,
-                    room_bytes=self._scratch.job_bytes,
-                    on_progress=work.advance,
-                )
-            work.count_bytes("in", (folder / SOURCE).stat().st_size)
-            with work.in_stage(Stage.PROBE):
-                found = await probe(folder, self._limits, max_duration=self._settings.max_duration)
-                plan = plan_encode(found, self._settings.threads)
-            log.info("planned", source=found.facts.container, rungs=[rung.name for rung in plan.rungs])
-            with work.in_stage(Stage.TRANSCODE):
+            plan = await self._plan(original, folder, work, remote=fallen is None and self._is_large(original))
+            chunks = fallen.reason if fallen else self._cut(plan)
+            if self._table and isinstance(chunks, list):
+                return await self._plan_chunks(self._table, original, arrival.video_id, plan, chunks)
+            if not (folder / SOURCE).exists():
+                await self._fetch(original, folder, work)
+            reason = "" if isinstance(chunks, list) else chunks
+            way = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=fallen.plan_id if fallen else "")
+            return await self._transcode(folder, plan, arrival.video_id, way, work)
+
+    def _is_large(self, original: StoredObject) -> bool:
+        """Whether the original is to be planned where it lies."""
+        fits = original.size * ROOM_FACTOR <= self._scratch.job_bytes
+        return self._table is not None and (original.size > self._settings.local_bytes or not fits)
+
+    async def _plan(self, original: StoredObject, folder: Path, work: Work, *, remote: bool) -> Plan:
+        if not remote:
+            await self._fetch(original, folder, work)
+        with work.in_stage(Stage.PROBE):
+            found = await (self._probe_remote(original, folder, work) if remote else self._probe(folder))
+        plan = plan_encode(found, self._settings.threads)
+        log = structlog.get_logger().bind(key=original.key)
+        log.info("planned", source=found.facts.container, rungs=[rung.name for rung in plan.rungs])
+        return plan
+
+    async def _fetch(self, original: StoredObject, folder: Path, work: Work) -> None:
+        with work.in_stage(Stage.DOWNLOAD):
+            await fetch_original(
+                original, folder / SOURCE, room_bytes=self._scratch.job_bytes, on_progress=work.advance
+            )
+        work.count_bytes("in", original.size)
+
+    async def _probe(self, folder: Path) -> Probe:
+        return await probe(folder, self._limits, max_duration=self._settings.max_duration)
+
+    async def _probe_remote(self, original: StoredObject, folder: Path, work: Work) -> Probe:
+        relay = Relay({SOURCE: original})
+        try:
+            return await probe(
+                folder,
+                self._limits,
+                max_duration=self._settings.max_duration,
+                relay=relay,
+                remote=RemoteBytes(original),
+            )
+        finally:
+            work.count_bytes("in", relay.sent_bytes)
+            relay.require_whole()
+
+    def _cut(self, plan: Plan) -> list[Chunk] | str:
+        return plan_chunks(plan, self._settings.chunk_seconds) if self._table else "chunks are off"
+
+    async def _plan_chunks(
+        self, table: ChunkTable, original: StoredObject, video_id: str, plan: Plan, chunks: list[Chunk]
+    ) -> ToChunks:
+        made = ChunkPlan(
+            plan_id=secrets.token_hex(_PLAN_ID_BYTES),
+            video_id=video_id,
+            size=original.size,
+            etag=original.etag,
+            plan=without_keys(plan),
+            chunks=chunks,
+        )
+        await table.put_plan(made)
+        return _to_chunks(Standing(made, {}), EncodePlan(way=Way.CHUNKS, plan_id=made.plan_id, chunks=len(made.chunks)))
+
+    async def _transcode(self, folder: Path, plan: Plan, video_id: str, way: EncodePlan, work: Work) -> Outcome:
+        facts = plan.probe.facts
+        with work.in_stage(Stage.TRANSCODE):
+            with work.in_encode():
                 await encode(folder, plan, self._limits, work.advance)
-                await assemble(folder, plan, self._limits)
-                await make_thumbnails(folder, plan, self._limits)
-                published = await asyncio.to_thread(measure_output, folder, plan, arrival.video_id)
-            work.rate_transcoding(found.facts.duration_seconds)
-            with work.in_stage(Stage.PUBLISH):
-                await publish(self._s3, bucket, folder, arrival.video_id, keys=work.keys, on_progress=work.advance)
-            work.count_bytes("out", await asyncio.to_thread(used_bytes, folder / OUTPUT))
-        return Outcome(source=found.facts, published=published)
+            await assemble(folder, plan, self._limits, playlists_of(plan))
+            smallest = f"{OUTPUT}/hls/{plan.rungs[-1].name}/{PLAYLIST}"
+            duration = read_playlist(folder / smallest).duration
+            await make_thumbnails(folder, plan, self._limits, smallest, duration)
+            published = await asyncio.to_thread(measure_output, folder, plan, video_id)
+        work.rate_transcoding(facts.duration_seconds)
+        with work.in_stage(Stage.PUBLISH):
+            await self._publish(folder, video_id, work)
+        if way.plan_id:
+            await remove_others(self._s3, self._settings.bucket, video_id, work.keys)
+        return Outcome(source=facts, published=published, plan=way, earlier_seconds={})
+
+    async def _publish(self, folder: Path, video_id: str, work: Work) -> None:
+        bucket = self._settings.bucket
+        await publish(self._s3, bucket, folder, video_id, keys=work.keys, on_progress=work.advance)
+        work.count_bytes("out", await asyncio.to_thread(used_bytes, folder / OUTPUT))
+
+    async def _assemble(self, standing: Standing, record: VideoRecord, way: EncodePlan, work: Work) -> Outcome:
+        made = standing.plan
+        with work.in_stage(Stage.PUBLISH), self._scratch.job() as folder:
+            published = await Assembly(self._s3, self._settings.bucket, standing, self._limits).run(folder)
+            await self._publish(folder, made.video_id, work)
+        transcoding = round(sum(result.seconds for result in standing.results.values()), 3)
+        return Outcome(
+            source=made.plan.probe.facts,
+            published=published,
+            plan=way,
+            earlier_seconds=record.stage_seconds | {Stage.TRANSCODE.value: transcoding},
+        )
 
     async def withdraw(self, work: Work) -> None:
         """Take back what was published, for a video that was deleted meanwhile."""
         await withdraw(self._s3, self._settings.bucket, work.keys)
+
+
+def _to_chunks(standing: Standing, plan: EncodePlan) -> ToChunks:
+    made = standing.plan
+    return ToChunks(
+        plan=plan,
+        jobs=[ChunkJob(video_id=made.video_id, plan_id=made.plan_id, number=number) for number in standing.missing],
+        progress=progress_of(Stage.TRANSCODE, standing.fraction),
+    )

@@ -1,5 +1,6 @@
 """Playlists: what ffmpeg wrote, read back and measured, and the multivariant playlist over them."""
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +18,7 @@ AUDIO_CODECS_STRING = "mp4a.40.2"
 
 @dataclass(frozen=True, kw_only=True)
 class MediaPlaylist:
-    """One rendition's segments, measured on disk."""
+    """One rendition's segments, measured."""
 
     init: Path
     segments: list[Path]
@@ -46,14 +47,31 @@ def read_playlist(path: Path) -> MediaPlaylist:
     for file in files:
         if not file.exists() or file.stat().st_size == 0:
             raise RetryError(f"{path.parent.name}: {file.name} is missing or empty")
-    sizes = [file.stat().st_size for file in files[1:]]
+    return measured(files[0], files[1:], durations, [file.stat().st_size for file in files])
+
+
+def measured(init: Path, segments: list[Path], durations: list[float], sizes: list[int]) -> MediaPlaylist:
+    """A playlist over files whose sizes are known: the init segment's, then those of the segments."""
+    rates = (round(size * 8 / max(length, 0.001)) for size, length in zip(sizes[1:], durations, strict=True))
     return MediaPlaylist(
-        init=files[0],
-        segments=files[1:],
-        durations=durations,
-        size_bytes=sum(sizes) + files[0].stat().st_size,
-        peak_bitrate=max(round(size * 8 / max(length, 0.001)) for size, length in zip(sizes, durations, strict=True)),
+        init=init, segments=segments, durations=durations, size_bytes=sum(sizes), peak_bitrate=max(rates)
     )
+
+
+def playlist_text(playlist: MediaPlaylist) -> str:
+    """The media playlist in the very form that ffmpeg gives it."""
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{math.ceil(max(playlist.durations))}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{playlist.init.name}"',
+    ]
+    for segment, length in zip(playlist.segments, playlist.durations, strict=True):
+        lines += [f"#EXTINF:{length:.6f},", segment.name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
 def video_codecs(init: Path) -> str:

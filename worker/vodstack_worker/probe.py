@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
-from vodstack_worker.containers import demuxer_of
+from vodstack_worker.containers import FileBytes, LocalBytes, demuxer_of
 from vodstack_worker.errors import GiveUpError, RetryError
-from vodstack_worker.media_process import Limits, run_module
+from vodstack_worker.media_process import FileServer, Limits, run_module
 
 SOURCE = "source"
 MAX_STREAMS = 64
@@ -27,6 +27,10 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
 
     `grid` holds when timestamps run forward without great gaps: then frame N of the output lies at `origin + N / rate`
     of the source's own clock. `pad` is how long the sound goes on after the last picture.
+
+    `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
+    begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
+    says why the source cannot be taken up in its middle.
     """
 
     facts: SourceFacts
@@ -40,6 +44,10 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     interlaced: bool
     hdr: bool
     pad: float
+    start: float
+    keys: list[tuple[float, float]]
+    key_gap: float
+    obstacle: str
 
     @property
     def rate(self) -> Fraction:
@@ -55,13 +63,19 @@ class Refusal(Struct, frozen=True, kw_only=True, tag="refusal"):
 _decoder = msgspec.json.Decoder(Probe | Refusal)
 
 
-async def probe(folder: Path, limits: Limits, *, max_duration: int) -> Probe:
-    """Probe `folder`'s source. Raises GiveUpError for what can never be played, RetryError for a killed probe."""
-    demuxer = await asyncio.to_thread(demuxer_of, folder / SOURCE)
-    gib = (folder / SOURCE).stat().st_size / _GIB
-    cpu = int(_CPU_SECONDS + _CPU_SECONDS_PER_GIB * gib)
+async def probe(
+    folder: Path, limits: Limits, *, max_duration: int, relay: FileServer | None = None, remote: FileBytes | None = None
+) -> Probe:
+    """Probe `folder`'s source, or the `remote` one that `relay` serves.
+
+    Raises GiveUpError for what can never be played, RetryError for a killed probe.
+    """
+    file = remote or LocalBytes(folder / SOURCE)
+    demuxer = await asyncio.to_thread(demuxer_of, file)
+    cpu = int(_CPU_SECONDS + _CPU_SECONDS_PER_GIB * file.size / _GIB)
     limits = replace(limits, cpu_seconds=cpu, wall_seconds=4.0 * cpu)
-    ending = await run_module("vodstack_worker.probe_entry", [demuxer, str(max_duration)], folder, limits)
+    arguments = [demuxer, str(max_duration), relay.url(SOURCE) if relay else SOURCE]
+    ending = await run_module("vodstack_worker.probe_entry", arguments, folder, limits, relay=relay)
     if ending.exceeded:
         raise GiveUpError(
             FailureCode.LIMIT_EXCEEDED, f"Reading the file took more {ending.exceeded} than a video may. Re-encode it."

@@ -1,6 +1,7 @@
 """The caged process that opens an original: prints a Probe, or a Refusal, as JSON.
 
-`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION`, in the folder that holds the source.
+`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION SOURCE`, in the folder that holds the source, unless
+that is an address at which the worker serves it.
 """
 
 import json
@@ -9,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
-from typing import cast
+from typing import NamedTuple, cast
 
 import av
 import msgspec
@@ -23,11 +24,11 @@ from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
-from vodstack_worker.confine import confine
-from vodstack_worker.containers import DEMUXERS
+from vodstack_worker.confine import PORT, confine
+from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.frame_rate import choose_rate
-from vodstack_worker.probe import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, SOURCE, Probe, Refusal
+from vodstack_worker.probe import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
 
 _PACKETS_UNTIL_A_PICTURE = 2000
@@ -36,6 +37,11 @@ _LONG_SOUND_SECONDS = 0.5
 _WIDEST_PIXEL = 8
 _HDR_TRANSFERS = frozenset({16, 18})  # PQ and HLG, as ITU-T H.273 numbers them
 _DAMAGED = "The file is damaged and cannot be read. Export the video again and upload that."
+
+
+class _Source(NamedTuple):
+    address: str
+    demuxer: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +67,10 @@ class _Picture:
 
 def main() -> None:
     """Confine, probe, print."""
-    cage, demuxer, max_duration = sys.argv[1:4]
-    confine(json.loads(cage))
+    cage, demuxer, max_duration, source = sys.argv[1:5]
+    port = confine(json.loads(cage))
     try:
-        found: Probe | Refusal = _probe(demuxer, int(max_duration))
+        found: Probe | Refusal = _probe(_Source(source.replace(PORT, str(port)), demuxer), int(max_duration))
     except GiveUpError as refused:
         found = Refusal(failure=refused.failure)
     except (MemoryError, FFmpegError) as error:
@@ -73,16 +79,16 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
-def _open(demuxer: str) -> InputContainer:
+def _open(source: _Source) -> InputContainer:
     options = {
-        "protocol_whitelist": "file",
-        "format_whitelist": DEMUXERS[demuxer],
+        "protocol_whitelist": PROTOCOLS if source.address.startswith("http://") else "file",
+        "format_whitelist": DEMUXERS[source.demuxer],
         "codec_whitelist": CODEC_WHITELIST,
         "max_streams": str(MAX_STREAMS + 1),
         "max_pixels": str(MAX_PIXELS),
     }
     try:
-        return av.open(SOURCE, format=demuxer, options=options)
+        return av.open(source.address, format=source.demuxer, options=options)
     except MemoryError as error:
         # What libavformat says of one stream more than `max_streams`.
         raise _too_many_streams() from error
@@ -95,8 +101,8 @@ def _too_many_streams() -> GiveUpError:
     )
 
 
-def _probe(demuxer: str, max_duration: int) -> Probe:
-    with _open(demuxer) as container:
+def _probe(source: _Source, max_duration: int) -> Probe:
+    with _open(source) as container:
         if len(container.streams) > MAX_STREAMS:
             raise _too_many_streams()
         video = _video_stream(container)
@@ -109,9 +115,9 @@ def _probe(demuxer: str, max_duration: int) -> Probe:
             declared_rate=video.base_rate,
         )
         picture = _look_at(container, video)
-    with _open(demuxer) as container:
+    with _open(source) as container:
         timeline = scan(container, tracks.video_index, tracks.audio_index)
-    return _assemble(demuxer, tracks, picture, timeline, max_duration)
+    return _assemble(source.demuxer, tracks, picture, timeline, max_duration)
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
@@ -227,7 +233,23 @@ def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeli
         interlaced=picture.interlaced,
         hdr=picture.hdr,
         pad=pad if timeline.steady else 0.0,
+        start=start,
+        keys=[(shown - start, decoded - start) for shown, decoded in timeline.keys.moments],
+        key_gap=timeline.keys.widest,
+        obstacle=_obstacle(demuxer, timeline),
     )
+
+
+def _obstacle(demuxer: str, timeline: Timeline) -> str:
+    if demuxer not in SEEKABLE:
+        return f"frames of {demuxer} files cannot be found exactly"
+    if not timeline.steady:
+        return "timestamps jump"
+    if timeline.untimed:
+        return "pictures lack timestamps"
+    if timeline.changes:
+        return "the picture's parameters change on the way"
+    return ""
 
 
 def _require_duration(duration: float, max_duration: int) -> None:

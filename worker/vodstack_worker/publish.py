@@ -1,19 +1,28 @@
 """Checks what was encoded and puts it where players find it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_key
+from vodstack_contracts.objects import (
+    DASH_MANIFEST,
+    MP4,
+    MULTIVARIANT_PLAYLIST,
+    POSTER,
+    THUMBNAILS,
+    rendition_key,
+    rendition_prefix,
+)
 from vodstack_contracts.videos import FailureCode, Playback, Rendition
+from vodstack_worker.arguments import AUDIO, OUTPUT, PLAYLIST
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
+from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
-from vodstack_worker.transcode import AUDIO, OUTPUT, PLAYLIST, Plan
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -46,10 +55,17 @@ class Published:
 
 
 def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
-    """Measure what was encoded and write the playlist and the manifest over it. Raises GiveUpError or RetryError."""
+    """Measure what was encoded and describe it. Raises GiveUpError or RetryError."""
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
     audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
+    return describe_output(folder, plan, video_id, playlists, audio)
+
+
+def describe_output(
+    folder: Path, plan: Plan, video_id: str, playlists: list[MediaPlaylist], audio: MediaPlaylist | None
+) -> Published:
+    """Write the playlist and the manifest over all renditions. Raises GiveUpError or RetryError."""
     if any(playlist.durations != playlists[0].durations for playlist in playlists):
         raise RetryError("the renditions' segments are not aligned")
     _require_duration(playlists[0], plan)
@@ -102,13 +118,28 @@ async def publish(
 ) -> None:
     """Upload everything; what names other files last, so that whoever reads it finds them.
 
-    Each key is added to `keys` before its object may be there.
+    Each key is added to `keys` before its object may be there. Raises RetryError.
     """
     files = sorted(path for path in (folder / OUTPUT).rglob("*") if path.is_file())
     media = [path for path in files if path.suffix not in _NAMING]
     multivariant_path = folder / OUTPUT / MULTIVARIANT_PLAYLIST
     lists = [path for path in files if path.suffix in _NAMING and path != multivariant_path]
-    sizes = {path: path.stat().st_size for path in files}
+    batches = (media, lists, [multivariant_path])
+    await send_files(s3, bucket, folder, video_id, batches, keys=keys, on_progress=on_progress)
+
+
+async def send_files(
+    s3: "S3Client",
+    bucket: str,
+    folder: Path,
+    video_id: str,
+    batches: Sequence[Sequence[Path]],
+    *,
+    keys: list[str],
+    on_progress: Callable[[float], None],
+) -> None:
+    """Upload files of a job's output, one batch after the other. Raises RetryError."""
+    sizes = {path: path.stat().st_size for batch in batches for path in batch}
     total = sum(sizes.values()) or 1
     sent = 0
     slots = asyncio.Semaphore(_UPLOADS_IN_FLIGHT)
@@ -123,7 +154,7 @@ async def publish(
                 on_progress(sent / total)
 
     try:
-        for batch in (media, lists, [multivariant_path]):
+        for batch in batches:
             async with asyncio.TaskGroup() as group:
                 for path in batch:
                     group.create_task(upload(path))
@@ -136,6 +167,15 @@ async def withdraw(s3: "S3Client", bucket: str, keys: list[str]) -> None:
     for start in range(0, len(keys), _KEYS_PER_DELETE):
         named: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys[start : start + _KEYS_PER_DELETE]]
         await s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
+
+
+async def remove_others(s3: "S3Client", bucket: str, video_id: str, keys: list[str]) -> None:
+    """Delete what lies under a video's `hls/` and is not among the `keys`: chunks that were given up."""
+    prefix = f"{rendition_prefix(video_id)}hls/"
+    others: list[str] = []
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        others += [entry.get("Key", "") for entry in page.get("Contents", [])]
+    await withdraw(s3, bucket, sorted(set(others) - set(keys)))
 
 
 async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:

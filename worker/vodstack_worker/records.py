@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from vodstack_contracts import moves
-from vodstack_contracts.items import from_item
-from vodstack_contracts.videos import Lease, Status, VideoRecord
+from vodstack_contracts.items import from_item, to_attribute
+from vodstack_contracts.videos import EncodePlan, Lease, Status, VideoRecord
 from vodstack_worker.errors import ConditionFalseError
 
 if TYPE_CHECKING:
@@ -15,16 +15,30 @@ if TYPE_CHECKING:
 
 
 class Records:
-    """The videos table, through the moves that the contracts allow. Every method raises ConditionFalseError."""
+    """The videos table, through the moves that the contracts allow. Every write raises ConditionFalseError."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
-    async def take(self, video_id: str, lease: Lease, *, now: float) -> VideoRecord:
-        """The record, now `processing` under the lease."""
-        update = moves.take(video_id, lease, now=now, changes={"progress": 0.0})
-        return await self._update(update)
+    async def read(self, video_id: str) -> VideoRecord | None:
+        key = {moves.KEY: to_attribute(video_id)}
+        answer = await self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        item = cast("dict[str, Any] | None", answer.get("Item"))
+        return from_item(item, VideoRecord) if item else None
+
+    async def take(self, video_id: str, lease: Lease, *, now: float, attempt: bool) -> VideoRecord:
+        """The record, now `processing` under the lease; what goes on is no new `attempt`."""
+        changes = {"progress": 0.0} if attempt else {}
+        return await self._update(moves.take(video_id, lease, now=now, changes=changes, attempt=attempt))
+
+    async def advance(self, video_id: str, plan_id: str, progress: float) -> None:
+        """Tell how far the chunks are."""
+        await self._update(moves.advance(video_id, plan_id, progress))
+
+    async def give_up_chunks(self, video_id: str, plan: EncodePlan) -> None:
+        """Let a video whose chunks are still wanted be transcoded by another plan."""
+        await self._update(moves.amend(video_id, {Status.PROCESSING}, changes={"plan": plan}, plan_id=plan.plan_id))
 
     async def amend(self, video_id: str, lease_token: str, changes: Mapping[str, object]) -> None:
         """Change a record whose lease is held."""

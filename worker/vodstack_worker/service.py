@@ -10,8 +10,11 @@ import structlog
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from vodstack_worker.consumer import Consumer
-from vodstack_worker.messages import Arrivals
+from vodstack_worker.chunk_encoder import ChunkEncoder
+from vodstack_worker.chunk_table import ChunkTable
+from vodstack_worker.consumer import Chunks, Consumer
+from vodstack_worker.media_process import Limits
+from vodstack_worker.messages import JobQueue
 from vodstack_worker.metrics import Metrics
 from vodstack_worker.pipeline import Pipeline
 from vodstack_worker.probes import make_probes, serve_probes
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 _ATTEMPTS = 3
+_ANY_SECONDS = 60
 
 
 async def serve(settings: Settings) -> None:
@@ -57,21 +61,38 @@ async def serve(settings: Settings) -> None:
         s3: S3Client = await stack.enter_async_context(connect("s3", config=config))
         sqs: SQSClient = await stack.enter_async_context(connect("sqs", config=config))
         dynamodb: DynamoDBClient = await stack.enter_async_context(connect("dynamodb", config=config))
-        arrivals = Arrivals(
-            sqs, settings.queue_url, poll_wait=settings.poll_wait, visibility_timeout=settings.visibility_timeout
-        )
-        records = Records(dynamodb, settings.table)
+        arrivals = JobQueue(sqs, settings.queue_url, visibility_timeout=settings.visibility_timeout)
+        limits = media_limits(settings, scratch)
+        chunks = None
+        if settings.chunks_queue_url:
+            chunks = Chunks(
+                queue=JobQueue(sqs, settings.chunks_queue_url, visibility_timeout=settings.visibility_timeout),
+                table=ChunkTable(dynamodb, settings.work_table),
+                encoder=ChunkEncoder(s3, settings, scratch, limits),
+            )
         consumer = Consumer(
             settings=settings,
             arrivals=arrivals,
-            records=records,
-            pipeline=Pipeline(s3, settings, scratch),
+            chunks=chunks,
+            records=Records(dynamodb, settings.table),
+            pipeline=Pipeline(s3, settings, scratch, limits, chunks.table if chunks else None),
             metrics=metrics,
             pulse=pulse,
         )
         sweep = Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics)
-        for loop in (sweep.run(), export_queue_depth(arrivals, metrics)):
+        for loop in (sweep.run(), export_queue_depth(arrivals, chunks.queue if chunks else None, metrics)):
             stack.callback(asyncio.create_task(loop).cancel)
         log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
         await consumer.run(stop)
         log.info("stopped")
+
+
+def media_limits(settings: Settings, scratch: Scratch) -> Limits:
+    """What any media tool may use; runs bound their times more closely."""
+    return Limits(
+        memory_bytes=settings.media_memory_bytes,
+        cpu_seconds=_ANY_SECONDS,
+        wall_seconds=_ANY_SECONDS,
+        scratch_bytes=scratch.job_bytes,
+        uid=settings.media_uid,
+    )

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     table: str = _variable(Variable.DYNAMODB_TABLE, description="table of the video records")
     work_table: str = _variable(Variable.WORK_TABLE, description="table of short-lived work items")
     queue_url: str = _variable(Variable.SQS_QUEUE_URL, description="arrivals queue")
+    chunks_queue_url: str = _variable(
+        Variable.CHUNKS_QUEUE_URL, "", description="chunks queue; without one, every video is transcoded in one pass"
+    )
     scratch_directory: Path = _variable(
         Variable.SCRATCH_DIRECTORY,
         lambda: Path(tempfile.gettempdir()) / "vodstack-worker",
@@ -74,6 +77,14 @@ class Settings(BaseSettings):
     )
     max_duration: Annotated[int, Ge(1)] = _variable(
         "VODSTACK_MAX_DURATION_SECONDS", 14_400, description="longest video accepted"
+    )
+    chunk_seconds: Annotated[float, Ge(1), Le(3600)] = _variable(
+        "VODSTACK_CHUNK_SECONDS", 60.0, description="longest chunk that is planned where key frames allow it"
+    )
+    local_bytes: Annotated[int, Ge(0)] = _variable(
+        "VODSTACK_LOCAL_BYTES",
+        512 * 1024**2,
+        description="largest original that is brought to scratch to be planned; others are read where they lie",
     )
     media_memory_bytes: Annotated[int, Ge(256 * 1024**2)] = _variable(
         "VODSTACK_MEDIA_MEMORY_BYTES", 4 * GIB, description="address space of one ffmpeg process"

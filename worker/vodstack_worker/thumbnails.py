@@ -7,12 +7,13 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from vodstack_contracts.objects import THUMBNAILS
+from vodstack_worker.arguments import OUTPUT, QUIET, protocols_for
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
-from vodstack_worker.media_process import Limits, run_tool
-from vodstack_worker.playlists import read_playlist
+from vodstack_worker.media_process import FileServer, Limits, run_tool
+from vodstack_worker.plans import Plan
 from vodstack_worker.scratch import make_folder
-from vodstack_worker.transcode import OUTPUT, PLAYLIST, QUIET, Plan, require_success
+from vodstack_worker.transcode import require_success
 
 _COLUMNS = 10
 _ROWS = 10
@@ -36,17 +37,19 @@ class Sheets:
         return max(1, -(-Fraction(self.duration).limit_denominator(1_000_000) // self.interval))
 
 
-async def make_thumbnails(folder: Path, plan: Plan, limits: Limits) -> None:
-    """Write sheets and WebVTT. Only the key frames of the smallest rendition are decoded. Raises RetryError."""
+async def make_thumbnails(
+    folder: Path, plan: Plan, limits: Limits, playlist: str, duration: float, *, relay: FileServer | None = None
+) -> None:
+    """Write sheets and WebVTT. Key frames of the smallest rendition, the `playlist`, are decoded. Raises RetryError."""
     rung = plan.rungs[-1]
-    playlist = f"{OUTPUT}/hls/{rung.name}/{PLAYLIST}"
-    sheets = plan_sheets(plan, rung, read_playlist(folder / playlist).duration)
+    sheets = plan_sheets(plan, rung, duration)
     home = (folder / OUTPUT / THUMBNAILS).parent
     make_folder(folder, home.relative_to(folder).as_posix(), limits.uid)
     wall = _WALL_SECONDS + sheets.duration
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
     arguments = _arguments(sheets, playlist, home.relative_to(folder).as_posix())
-    require_success(await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded), "thumbnails")
+    ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, relay=relay)
+    require_success(ending, "thumbnails")
     written = len(list(home.glob("*.jpg")))
     if written != -(-sheets.count // (_COLUMNS * _ROWS)):
         raise RetryError(f"{written} sheets of thumbnails were written for {sheets.count} pictures")
@@ -89,7 +92,7 @@ def _arguments(sheets: Sheets, playlist: str, home: str) -> list[str]:
     )
     return [
         *QUIET,
-        *("-skip_frame", "nokey", "-protocol_whitelist", "file", "-f", "hls", "-i", playlist),
+        *("-skip_frame", "nokey", "-protocol_whitelist", protocols_for(playlist), "-f", "hls", "-i", playlist),
         *("-map", "0:v:0", "-vf", filters, "-fps_mode", "passthrough", "-q:v", "5"),
         *("-f", "image2", "-start_number", "0", f"{home}/%03d.jpg"),
     ]

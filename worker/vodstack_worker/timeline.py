@@ -6,9 +6,12 @@ from typing import cast
 
 from av.container import InputContainer
 
+from vodstack_worker.parameters import Parameters
+
 _LARGEST_STEADY_GAP_SECONDS = 10.0
 _AV_TIME_BASE = 1_000_000
 _MAX_INTERVALS = 200_000
+_MAX_KEYS = 4096
 
 
 @dataclass
@@ -30,8 +33,36 @@ class Track:
 
 
 @dataclass
+class Keys:
+    """Key frames at which decoding may begin, as moments of display and of decoding; thinned out where there are many.
+
+    `widest` is the longest way from one to the next, none left out.
+    """
+
+    moments: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    widest: float = 0.0
+    count: int = 0
+    every: int = 1
+    last: float | None = None
+
+    def add(self, shown: float, decoded: float) -> None:
+        if self.last is not None:
+            self.widest = max(self.widest, shown - self.last)
+        self.last = shown
+        if self.count % self.every == 0:
+            self.moments.append((shown, decoded))
+        self.count += 1
+        if len(self.moments) > _MAX_KEYS:
+            self.moments = self.moments[::2]
+            self.every *= 2
+
+
+@dataclass
 class Timeline:
-    """`steady` is false where time jumps back, or on by more than a pause between two pictures explains."""
+    """`steady` is false where time jumps back, or on by more than a pause between two pictures explains.
+
+    `untimed` tells of pictures that lack timestamps, `changes` of a codec whose parameters change on the way.
+    """
 
     container_start: float
     video: Track = field(default_factory=Track)
@@ -39,6 +70,9 @@ class Timeline:
     starts: list[float] = field(default_factory=list[float])
     last_decode: float | None = None
     steady: bool = True
+    keys: Keys = field(default_factory=Keys)
+    untimed: bool = False
+    changes: bool = False
 
     def intervals(self) -> list[float]:
         """Times between neighbouring frames, in order of display."""
@@ -50,15 +84,21 @@ def scan(container: InputContainer, video: int, audio: int | None) -> Timeline:
     """The timeline of two streams. A file that ends in an error ends there."""
     start = cast("int | None", container.start_time)  # not every container has a clock, whatever PyAV's types say
     timeline = Timeline(container_start=start / _AV_TIME_BASE if start is not None else 0.0)
+    parameters = Parameters(container.streams[video].codec_context.name)
     for packet in container.demux([stream for stream in container.streams if stream.index in (video, audio)]):
         shown, decoded = packet.pts, packet.dts
         moment = shown if shown is not None else decoded
+        if packet.stream_index == video and packet.size:
+            timeline.untimed |= shown is None or decoded is None
+            timeline.changes |= parameters.change(packet)
         if moment is None:
             continue
         seconds, length = float(moment * packet.time_base), float((packet.duration or 0) * packet.time_base)
         decode = None if decoded is None else float(decoded * packet.time_base)
         if packet.stream_index == video:
             _add_picture(timeline, seconds, length, decode=decode, discard=packet.is_discard)
+            if packet.is_keyframe and decode is not None and not packet.is_discard:
+                timeline.keys.add(seconds, decode)
         elif not packet.is_discard:
             timeline.audio.add(seconds, length)
     return timeline

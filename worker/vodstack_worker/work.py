@@ -5,7 +5,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from vodstack_contracts.videos import Stage
+from vodstack_contracts.videos import FailureCode, Stage
+from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.metrics import Metrics
 
 # Where each stage begins on the way from 0 to 1. Transcoding is nearly all of a job.
@@ -35,6 +36,22 @@ class Work:
             self.stage_seconds[stage] = round(seconds, 3)
             self._metrics.stages.labels(stage=stage.value).observe(seconds)
 
+    @contextmanager
+    def in_encode(self) -> Generator[None]:
+        """Counts how the run of ffmpeg ends."""
+        ending = "failed"
+        try:
+            yield
+            ending = "done"
+        except RetryError:
+            ending = "killed"
+            raise
+        except GiveUpError as error:
+            ending = "limit" if error.failure.code is FailureCode.LIMIT_EXCEEDED else "failed"
+            raise
+        finally:
+            self._metrics.encodes.labels(ending=ending).inc()
+
     def count_bytes(self, direction: Literal["in", "out"], size: int) -> None:
         self._metrics.bytes.labels(direction=direction).inc(size)
 
@@ -45,5 +62,10 @@ class Work:
     def advance(self, fraction: float) -> None:
         """`fraction` of the present stage is done."""
         if self.stage is not None:
-            begin, end = _BEGINS[self.stage], _ENDS[self.stage]
-            self.progress = max(self.progress, round(begin + (end - begin) * min(1.0, fraction), 3))
+            self.progress = max(self.progress, progress_of(self.stage, fraction))
+
+
+def progress_of(stage: Stage, fraction: float) -> float:
+    """How far a video is when `fraction` of that stage is done."""
+    begin, end = _BEGINS[stage], _ENDS[stage]
+    return round(begin + (end - begin) * min(1.0, fraction), 3)

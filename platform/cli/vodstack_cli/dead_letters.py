@@ -1,20 +1,23 @@
 """What lies in a dead-letter queue, and why: read from message and record, for the queue keeps no reason."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vodstack_cli.foundation import Foundation
+from vodstack_cli.foundation import Foundation, Queue
 from vodstack_contracts.errors import MalformedMessageError
-from vodstack_contracts.jobs import decode_arrivals
-from vodstack_contracts.videos import Status, VideoRecord
+from vodstack_contracts.jobs import decode_arrivals, decode_chunk
+from vodstack_contracts.videos import Status, VideoRecord, Way
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _HOLD_SECONDS = 120
 _BATCH = 10
+
+Explanation = tuple[tuple[str, ...], str, bool]
+Explain = Callable[[Foundation, str], Explanation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +46,21 @@ class Held:
 
 
 @contextmanager
-def held_letters(foundation: Foundation, url: str, limit: int) -> Generator[Held]:
+def held_letters(foundation: Foundation, queue: Queue, limit: int) -> Generator[Held]:
     """Up to `limit` dead letters. Should the command die, they come back by themselves within two minutes."""
-    held = _receive(foundation, url, limit)
+    explain = _explain_chunk if queue.name == foundation.chunks.name else _explain_arrivals
+    held = _receive(foundation, queue.dlq_url, limit, explain)
     try:
         yield held
     finally:
         for letter in held.letters:
             if letter.message_id not in held.released:
                 foundation.sqs.change_message_visibility(
-                    QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
+                    QueueUrl=queue.dlq_url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
                 )
 
 
-def _receive(foundation: Foundation, url: str, limit: int) -> Held:
+def _receive(foundation: Foundation, url: str, limit: int, explain: Explain) -> Held:
     letters: dict[str, DeadLetter] = {}
     while len(letters) < limit:
         batch = _receive_batch(foundation.sqs, url)
@@ -64,7 +68,7 @@ def _receive(foundation: Foundation, url: str, limit: int) -> Held:
         if all(message_id in letters for message_id, *_ in batch):
             return Held(list(letters.values()), more=False)
         for message_id, receipt, body, sent_at in batch:
-            video_ids, reason, workable = _explain(foundation, body)
+            video_ids, reason, workable = explain(foundation, body)
             letters[message_id] = DeadLetter(
                 message_id=message_id,
                 receipt=receipt,
@@ -97,7 +101,7 @@ def _receive_batch(sqs: "SQSClient", url: str) -> list[tuple[str, str, str, floa
     ]
 
 
-def _explain(foundation: Foundation, body: str) -> tuple[tuple[str, ...], str, bool]:
+def _explain_arrivals(foundation: Foundation, body: str) -> Explanation:
     try:
         arrivals = decode_arrivals(body)
     except MalformedMessageError as error:
@@ -107,6 +111,19 @@ def _explain(foundation: Foundation, body: str) -> tuple[tuple[str, ...], str, b
     if strangers:
         return video_ids, f"malformed: an event of another bucket, {strangers[0]!r}", False
     return video_ids, "; ".join(_standing(foundation.record(each)) for each in video_ids) or "tells of no video", True
+
+
+def _explain_chunk(foundation: Foundation, body: str) -> Explanation:
+    try:
+        job = decode_chunk(body)
+    except MalformedMessageError as error:
+        return (), f"malformed: {error}", False
+    record = foundation.record(job.video_id)
+    plan = record.plan if record else None
+    where = f"chunk {job.number} of plan {job.plan_id}"
+    if record and (plan is None or plan.plan_id != job.plan_id or plan.way is not Way.CHUNKS):
+        where += ", which is given up"
+    return (job.video_id,), f"{where}; {_standing(record)}", True
 
 
 def _standing(record: VideoRecord | None) -> str:

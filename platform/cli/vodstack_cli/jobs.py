@@ -10,7 +10,7 @@ from rich.text import Text
 from vodstack_cli.dead_letters import held_letters
 from vodstack_cli.foundation import Foundation, Queue, aws_errors, stack_option
 from vodstack_contracts.items import from_item, to_attribute
-from vodstack_contracts.videos import Status, VideoRecord
+from vodstack_contracts.videos import Status, VideoRecord, Way
 
 _DEPTHS = ("waiting", "in flight", "delayed")
 
@@ -71,14 +71,24 @@ def _print_processing(console: Console, foundation: Foundation) -> None:
         record = from_item(item, VideoRecord)
         console.print(
             f"  {record.video_id}  {record.stage or '-'} {record.progress:.0%}, attempts {record.attempts}, "
-            f"failures {record.failures}, held until {_moment(record.lease.expires_at if record.lease else 0)}",
+            f"failures {record.failures}, {_way(record)}, "
+            f"held until {_moment(record.lease.expires_at if record.lease else 0)}",
             highlight=False,
             soft_wrap=True,
         )
 
 
+def _way(record: VideoRecord) -> str:
+    plan = record.plan
+    if plan is None:
+        return "no plan yet"
+    if plan.way is Way.CHUNKS:
+        return f"{plan.chunks} chunks of plan {plan.plan_id}"
+    return f"one pass ({plan.reason})"
+
+
 def _print_dead(console: Console, foundation: Foundation, queue: Queue, limit: int) -> None:
-    with held_letters(foundation, queue.dlq_url, limit) as held:
+    with held_letters(foundation, queue, limit) as held:
         if not held.letters:
             return
         console.print(f"\n[bold]Dead letters of {queue.name}[/]")

@@ -46,7 +46,7 @@ class _Summary:
 
 def _redrive_queue(foundation: Foundation, queue: Queue, wanted: str | None, *, dry_run: bool) -> _Summary:
     sent = 0
-    with held_letters(foundation, queue.dlq_url, _MOST_LETTERS) as held:
+    with held_letters(foundation, queue, _MOST_LETTERS) as held:
         for letter in held.letters:
             chosen = _is_chosen(letter, wanted)
             if chosen and not dry_run:

@@ -37,9 +37,9 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
     return [
         Statement(sid="Originals", actions=["s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]),
         Statement(
-            # What was published of a video that was deleted meanwhile is withdrawn.
+            # Chunks are read to be put together; what was published of a video that was deleted meanwhile is withdrawn.
             sid="Renditions",
-            actions=[*_UPLOAD, "s3:DeleteObject"],
+            actions=[*_UPLOAD, "s3:GetObject", "s3:DeleteObject"],
             resources=[_objects(foundation, RENDITIONS_PREFIX)],
         ),
         Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),

@@ -99,6 +99,7 @@ def _workload(
 ) -> WorkloadArgs:
     worker = args.settings
     environment: dict[str, pulumi.Input[str]] = {
+        Variable.CHUNKS_QUEUE_URL: args.data.chunks_queue_url,
         Variable.METRICS_PORT: str(worker.metrics_port),
         Variable.SCRATCH_DIRECTORY: SCRATCH_PATH,
         # A pod that fills its share of the disk is evicted, so the worker must stop before.
@@ -129,12 +130,13 @@ def _scale(args: VideoWorkerArgs, deployment: pulumi.Output[str], opts: pulumi.R
         return
     operator = None
     if scaling.install_keda:
-        keda = KedaArgs(cluster_name=args.cluster_name, queue_arns=[args.data.arrivals_queue_arn])
+        queues = [args.data.arrivals_queue_arn, args.data.chunks_queue_arn]
+        keda = KedaArgs(cluster_name=args.cluster_name, queue_arns=queues)
         operator = Keda("keda", keda, opts).release
     scaled = QueueScalingArgs(
         namespace=args.namespace,
         deployment=deployment,
-        queue_urls=[args.data.arrivals_queue_url],
+        queue_urls=[args.data.arrivals_queue_url, args.data.chunks_queue_url],
         region=args.data.region,
         messages_per_pod=args.settings.jobs,
         min_replicas=args.settings.replicas,

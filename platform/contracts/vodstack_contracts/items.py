@@ -46,6 +46,8 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
             return value
         case "N":
             return int(value) if _INTEGER.fullmatch(value) else float(value)
+        case "NS":
+            return frozenset(int(member) for member in value)
         case "L":
             return [from_attribute(member) for member in value]
         case "M":

@@ -2,15 +2,18 @@
 
 The arrivals queue carries the bucket's own event notifications. Their form:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+The chunks queue carries messages of our own.
 """
 
+from typing import Annotated
 from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from vodstack_contracts.errors import MalformedMessageError, UnknownKeyError
 from vodstack_contracts.objects import original_key, video_of_original
+from vodstack_contracts.videos import is_video_id
 
 _TEST_EVENT = "s3:TestEvent"
 _CREATED = "ObjectCreated:"
@@ -23,6 +26,16 @@ class Arrival(Struct, frozen=True, kw_only=True):
     bucket: str
     key: str
     size_bytes: int | None = None
+
+
+class ChunkJob(
+    Struct, frozen=True, kw_only=True, tag="chunk", tag_field="job", rename="camel", forbid_unknown_fields=True
+):
+    """One piece of a plan is to be encoded: chunks are counted from 0, and the sound comes after the last."""
+
+    video_id: str
+    plan_id: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
+    number: Annotated[int, Meta(ge=0)]
 
 
 class _Bucket(Struct):
@@ -50,6 +63,7 @@ class _Notification(Struct, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(_Notification)
+_chunk_decoder = msgspec.json.Decoder(ChunkJob)
 
 
 def decode_arrivals(body: str | bytes) -> list[Arrival]:
@@ -77,6 +91,21 @@ def encode_arrival(video_id: str, bucket: str, size_bytes: int | None = None) ->
     entity = _Entity(bucket=_Bucket(bucket), object=_Object(quote_plus(original_key(video_id), safe="/"), size_bytes))
     notification = _Notification(records=[_Event(event_name=f"{_CREATED}Resent", s3=entity)])
     return msgspec.json.encode(notification).decode()
+
+
+def decode_chunk(body: str | bytes) -> ChunkJob:
+    """The job that a message of the chunks queue tells of. Raises MalformedMessageError."""
+    try:
+        job = _chunk_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(f"not a chunk job: {error}") from error
+    if not is_video_id(job.video_id):
+        raise MalformedMessageError("not a chunk job: its `videoId` is no UUID")
+    return job
+
+
+def encode_chunk(job: ChunkJob) -> str:
+    return msgspec.json.encode(job).decode()
 
 
 def _arrival(entity: _Entity) -> Arrival:

@@ -9,11 +9,11 @@ from typing import Any
 
 from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import to_attribute, to_item
-from vodstack_contracts.videos import DELETED_OWNER, Deletion, Lease, Status, VideoRecord, sources_of, timestamp
+from vodstack_contracts.videos import DELETED_OWNER, Deletion, Lease, Status, VideoRecord, Way, sources_of, timestamp
 
 KEY = "video_id"
 _WORDS = ("title", "description", "tags", "metadata", "file_name")
-_FINDINGS = ("source", "renditions", "playback", "error", "setback")
+_FINDINGS = ("source", "plan", "renditions", "playback", "error", "setback")
 
 
 def create(record: VideoRecord) -> dict[str, Any]:
@@ -54,10 +54,17 @@ def delete(video_id: str, deletion: Deletion) -> dict[str, Any]:
     )
 
 
-def take(video_id: str, lease: Lease, *, now: float, changes: Mapping[str, object] | None = None) -> dict[str, Any]:
+def take(
+    video_id: str,
+    lease: Lease,
+    *,
+    now: float,
+    changes: Mapping[str, object] | None = None,
+    attempt: bool = True,
+) -> dict[str, Any]:
     """Arguments of UpdateItem by which a worker takes a video, or takes one over whose lease has lapsed.
 
-    `now` is in epoch seconds. The time-to-live goes: an object that arrived is kept.
+    `now` is in epoch seconds. The time-to-live goes: an object that arrived is kept. `attempt` counts it as one.
     """
     condition = _Condition()
     condition.status_in(sources_of(Status.PROCESSING))
@@ -65,9 +72,10 @@ def take(video_id: str, lease: Lease, *, now: float, changes: Mapping[str, objec
     update = _update(
         video_id, {"status": Status.PROCESSING, "lease": lease, **(changes or {})}, ("expires_at", "error"), condition
     )
-    update["UpdateExpression"] += " ADD #attempts :one"
-    update["ExpressionAttributeNames"]["#attempts"] = "attempts"
-    update["ExpressionAttributeValues"][":one"] = to_attribute(1)
+    if attempt:
+        update["UpdateExpression"] += " ADD #attempts :one"
+        update["ExpressionAttributeNames"]["#attempts"] = "attempts"
+        update["ExpressionAttributeValues"][":one"] = to_attribute(1)
     return update
 
 
@@ -79,17 +87,29 @@ def amend(
     changes: Mapping[str, object] | None = None,
     remove: Collection[str] = (),
     unchanged: Mapping[str, object] | None = None,
+    plan_id: str | None = None,
 ) -> dict[str, Any]:
     """Arguments of UpdateItem for a change that leaves the state alone, allowed `within` those states.
 
-    With `unchanged`, only where the record still has these values.
+    With `unchanged`, only where the record still has these values; with `plan_id`, only while its chunks are wanted.
     """
     condition = _Condition()
     condition.status_in(within)
     condition.still(unchanged or {})
+    if plan_id is not None:
+        condition.chunks_wanted(plan_id)
     if lease_token is not None:
         condition.lease_held(lease_token)
     return _update(video_id, changes or {}, remove, condition)
+
+
+def advance(video_id: str, plan_id: str, progress: float) -> dict[str, Any]:
+    """Arguments of UpdateItem by which a video in chunks comes forward, whoever holds it."""
+    condition = _Condition()
+    condition.status_in({Status.PROCESSING})
+    condition.chunks_wanted(plan_id)
+    condition.expression += " AND #progress <= :progress"
+    return _update(video_id, {"progress": progress}, (), condition)
 
 
 class _Condition:
@@ -109,6 +129,11 @@ class _Condition:
             self.names[f"#{name}"] = name
             self.values[f":still_{name}"] = to_attribute(value)
             self.expression += f" AND #{name} = :still_{name}"
+
+    def chunks_wanted(self, plan_id: str) -> None:
+        self.names |= {"#plan": "plan", "#plan_id": "plan_id", "#way": "way"}
+        self.values |= {":wanted": to_attribute(plan_id), ":chunks": to_attribute(Way.CHUNKS)}
+        self.expression += " AND #plan.#plan_id = :wanted AND #plan.#way = :chunks"
 
     def lease_held(self, token: str) -> None:
         self.names |= {"#lease": "lease", "#token": "token"}

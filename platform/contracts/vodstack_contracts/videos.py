@@ -114,6 +114,25 @@ class SourceFacts(Struct, frozen=True, kw_only=True):
     audio_codec: str | None = None
 
 
+class Way(StrEnum):
+    """How a video is transcoded: by one worker, or as chunks by several."""
+
+    ONE_PASS = "one_pass"  # noqa: S105 - no password
+    CHUNKS = "chunks"
+
+
+class EncodePlan(Struct, frozen=True, kw_only=True):
+    """How a video is transcoded, and why not in chunks where it is not. `plan_id` names the set of chunks.
+
+    It stays where chunks were given up, so that those that are still under way know themselves to be of no use.
+    """
+
+    way: Way
+    reason: str = ""
+    plan_id: str = ""
+    chunks: int = 0
+
+
 class Lease(Struct, frozen=True, kw_only=True):
     """Who works on a `processing` video, and until when nobody else may. `expires_at` is in epoch seconds."""
 
@@ -166,6 +185,7 @@ class VideoRecord(Struct, kw_only=True):
     setback: str = ""
     error: Failure | None = None
     source: SourceFacts | None = None
+    plan: EncodePlan | None = None
     renditions: list[Rendition] = field(default_factory=list[Rendition])
     playback: Playback | None = None
     deletion: Deletion | None = None

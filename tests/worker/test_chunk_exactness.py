@@ -1,0 +1,130 @@
+"""Chunks of whatever cameras and editors write: the very frames of one pass, in time and in sync, across every join."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vodstack_worker.arguments import Share, grid_filters, input_arguments
+from vodstack_worker.media_process import Limits
+from vodstack_worker.plans import Chunk, Plan, plan_chunks, plan_encode
+from vodstack_worker.probe import probe
+from vodstack_worker.scratch import Scratch
+
+CHUNK_SECONDS = 4.0
+PERIOD = 6
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+OPEN = (*X264, "-preset", "veryfast", "-bf", "3", "-x264-params", "open-gop=1:keyint=30:scenecut=0")
+VP9 = ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", "-g", "25")
+AAC = ("-c:a", "aac")
+BEEP = f"aevalsrc='if(lt(mod(t-1+{PERIOD}\\,{PERIOD})\\,0.3),0.8*sin(2*PI*1000*t),0)':s=48000"
+FLASH = f"drawbox=x=0:y=0:w=96:h=108:t=fill:c=white:enable='lt(mod(t-1+{PERIOD}+0.001\\,{PERIOD})\\,0.299)'"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, how it is made, and, where it cannot be cut, why."""
+
+    name: str
+    encoding: Sequence[str] = (*X264, "-g", "25", *AAC)
+    rate: str = "25"
+    picture: str = ""
+    seconds: int = 14
+    cut: str = ""
+    reason: str = ""
+
+
+def hevc(*more: str) -> Sequence[str]:
+    return ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", ":".join(("log-level=none", *more)), *AAC)
+
+
+SPARSE = r",select='not(between(mod(t\,7)\,3\,5.7))'"
+SOURCES = [
+    Source("closed.mp4"),
+    Source("open.mp4", encoding=(*OPEN, *AAC)),
+    Source("open.ts", encoding=(*OPEN, *AAC)),
+    Source("cra.mp4", encoding=hevc("keyint=30", "open-gop=1", "bframes=3")),
+    Source("variable.mp4", picture=SPARSE, seconds=30, encoding=("-fps_mode", "vfr", *X264, "-g", "12", *AAC)),
+    Source("variable.mkv", picture=SPARSE, seconds=30, encoding=("-fps_mode", "vfr", *X264, "-g", "12", *AAC)),
+    Source("late_picture.mov", encoding=("-vf", "setpts=PTS+0.4/TB", *X264, "-g", "25", *AAC)),
+    Source("edited.mov", cut="0.7"),
+    Source("late_start.ts", encoding=(*X264, "-g", "25", *AAC, "-output_ts_offset", "5001")),
+    Source("wrap.ts", encoding=(*X264, "-g", "25", *AAC, "-output_ts_offset", f"{2**33 / 90_000 - 6.0}")),
+    Source("ten_bit.mp4", rate="30000/1001", encoding=(*X264, "-pix_fmt", "yuv420p10le", "-g", "30", *AAC)),
+    Source("ten_bit.mkv", rate="30000/1001", encoding=(*X264, "-pix_fmt", "yuv420p10le", "-g", "30", *AAC)),
+    Source("clip.webm", encoding=(*VP9, "-c:a", "libopus")),
+    Source("interlaced.ts", encoding=("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "12", "-c:a", "mp2")),
+    Source("camera.avi", encoding=("-c:v", "mjpeg", "-c:a", "pcm_s16le"), reason="avi files cannot be found exactly"),
+    Source("one_key.mp4", encoding=(*X264, "-g", "9999", *AAC), reason="one key frame only"),
+    Source("long_groups.mp4", encoding=(*X264, "-g", "150", *AAC), reason="key frames lie up to 6 seconds apart"),
+]  # fmt: skip
+CROSS_SECTION = {"open.mp4", "edited.mov", "wrap.ts", "long_groups.mp4"}
+
+
+def make(ffmpeg: str, folder: Path, source: Source) -> Path:
+    path = folder / source.name
+    picture = f"testsrc2=s=192x108:r={source.rate}:d={source.seconds},{FLASH}"
+    inputs = ["-f", "lavfi", "-i", picture + source.picture, "-f", "lavfi", "-i", f"{BEEP}:d={source.seconds}"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *inputs, *source.encoding, path], check=True)
+    if not source.cut:
+        return path
+    cut = folder / f"cut_{source.name}"
+    # A cut by copy keeps the key frame before it, and hides what comes before the cut by an edit list.
+    subprocess.run([ffmpeg, "-v", "error", "-ss", source.cut, "-i", path, "-c", "copy", cut], check=True)
+    return cut
+
+
+def marked(sources: list[Source]) -> list[Any]:
+    return [
+        pytest.param(source, id=source.name, marks=() if source.name in CROSS_SECTION else pytest.mark.prove)
+        for source in sources
+    ]
+
+
+def frames(ffmpeg: str, plan: Plan, folder: Path, chunk: Chunk | None) -> list[tuple[Fraction, str]]:
+    """When each frame enters the encoder, and its hash."""
+    filters = f"[0:{plan.probe.video_index}]{','.join(grid_filters(plan, chunk))}[out]"
+    command = [ffmpeg, "-v", "error", *input_arguments(plan, Share(chunk=chunk)), "-filter_complex", filters]
+    output = [
+        "-map",
+        "[out]",
+        "-fps_mode",
+        "passthrough",
+        "-avoid_negative_ts",
+        "disabled",
+        "-f",
+        "framehash",
+        "-hash",
+        "md5",
+        "-",
+    ]
+    made = subprocess.run([*command, *output], cwd=folder, check=True, capture_output=True, text=True)
+    (clock,) = [line.split()[-1] for line in made.stdout.splitlines() if line.startswith("#tb")]
+    rows = [line.split(",") for line in made.stdout.splitlines() if not line.startswith("#")]
+    return [(Fraction(clock) * int(row[2]), row[-1].strip()) for row in rows]
+
+
+@pytest.mark.parametrize("source", marked(SOURCES))
+async def test_the_frames_of_all_chunks_are_those_of_one_pass(
+    source: Source, ffmpeg: str, tmp_path: Path, scratch: Scratch, limits: Limits
+):
+    path = make(ffmpeg, tmp_path, source)
+    with scratch.job() as folder:
+        path.rename(folder / "source")
+        plan = plan_encode(await probe(folder, limits, max_duration=60), threads=2)
+        chunks = plan_chunks(plan, CHUNK_SECONDS)
+        if source.reason:
+            assert isinstance(chunks, str)
+            assert source.reason in chunks
+            return
+        assert isinstance(chunks, list)
+        assert len(chunks) > 1
+        whole = frames(ffmpeg, plan, folder, None)
+        pieces = [frames(ffmpeg, plan, folder, chunk) for chunk in chunks]
+        assert [len(piece) for piece in pieces[:-1]] == [chunk.end - chunk.first for chunk in chunks[:-1]]
+        assert [frame for piece in pieces for frame in piece] == whole
+        assert len({when for when, _ in whole}) == len(whole)

@@ -1,0 +1,67 @@
+"""A long video is encoded as chunks by whoever is free, and nobody can tell from the result."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import av
+
+from vodstack_contracts.jobs import ChunkJob, encode_chunk
+from vodstack_contracts.objects import rendition_prefix
+from vodstack_contracts.videos import EncodePlan, Status, Way
+
+SMALL_CHUNKS = {"VODSTACK_CHUNK_SECONDS": "4", "VODSTACK_LOCAL_BYTES": "0"}
+
+
+def named(folder: Path, playlist: str) -> set[str]:
+    """Every file that a playlist, or one that it names, names."""
+    found = {playlist}
+    text = (folder / playlist).read_text()
+    for line, quoted in re.findall(r'^(?!#)(\S+)$|URI="([^"]+)"', text, re.MULTILINE):
+        path = (Path(playlist).parent / (line or quoted)).as_posix()
+        found |= named(folder, path) if path.endswith(".m3u8") else {path}
+    return found
+
+
+def test_a_long_video_is_encoded_in_chunks_and_becomes_ready(videos: Any, workers: Any, film: Path, tmp_path: Path):
+    worker = workers.start(**SMALL_CHUNKS)
+    video_id = videos.upload(film)
+    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
+    assert record.status is Status.READY, worker.log()
+    assert record.plan.way is Way.CHUNKS
+    assert record.plan.chunks == 3
+    assert record.attempts == 1
+    assert record.progress == 1.0
+    assert set(record.stage_seconds) == {"probe", "transcode", "publish"}
+    assert [rendition.name for rendition in record.renditions] == ["90p"]
+    assert record.renditions[0].size_bytes > 0
+
+    folder = videos.fetch(rendition_prefix(video_id), tmp_path / "published")
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == named(folder, "hls/master.m3u8") | {
+        *("video.mp4", "poster.jpg", "hls/manifest.mpd", "thumbnails/index.vtt", "thumbnails/000.jpg")
+    }
+    with av.open(str(folder / "video.mp4")) as mp4:
+        times = [float(frame.time or 0) for frame in mp4.decode(video=0)]
+    assert [round(time * 25) for time in times] == list(range(250))
+    videos.wait_for(lambda: videos.queue_is_empty(videos.foundation.chunks_queue_url), "the jobs to be deleted")
+    assert worker.figure('vodstack_worker_chunks_total{outcome="encoded"}') == 4
+    assert worker.figure('vodstack_worker_plans_total{way="chunks"}') == 1
+    assert list(worker.scratch.glob("*/*/out")) == []
+
+
+def test_a_short_video_goes_the_simple_way_and_says_so(videos: Any, workers: Any, tiny_clip: Path):
+    workers.start(VODSTACK_LOCAL_BYTES="0")
+    record = videos.wait_until(videos.upload(tiny_clip), Status.READY, Status.FAILED)
+    assert record.status is Status.READY
+    assert record.plan == EncodePlan(way=Way.ONE_PASS, reason="short")
+
+
+def test_chunk_jobs_of_no_plan_or_no_sense_are_set_aside(videos: Any, workers: Any, film: Path):
+    worker = workers.start(**SMALL_CHUNKS)
+    url = videos.foundation.chunks_queue_url
+    stray = ChunkJob(video_id=videos.upload(b"", Status.DELETED), plan_id="00c0ffee", number=0)
+    videos.sqs.send_message(QueueUrl=url, MessageBody=encode_chunk(stray))
+    videos.wait_for(lambda: worker.figure('vodstack_worker_chunks_total{outcome="dropped"}') == 1, "the stray to go")
+    videos.sqs.send_message(QueueUrl=url, MessageBody='{"job": "chunk", "number": -1}')
+    videos.wait_for(lambda: "malformed message" in worker.log(), "the nonsense to be seen")

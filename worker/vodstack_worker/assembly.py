@@ -1,0 +1,134 @@
+"""A video from its encoded chunks: playlists over what lies in the bucket, the MP4 by copy, poster and thumbnails."""
+
+import asyncio
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vodstack_contracts.objects import rendition_key, rendition_prefix
+from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
+from vodstack_worker.chunk_table import Standing
+from vodstack_worker.errors import FallBackError
+from vodstack_worker.media_process import Limits
+from vodstack_worker.playlists import MediaPlaylist, measured, playlist_text
+from vodstack_worker.publish import Published, describe_output
+from vodstack_worker.relay import Relay, StoredObject
+from vodstack_worker.thumbnails import make_thumbnails
+from vodstack_worker.transcode import assemble
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_ROOM = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rendition:
+    """One rendition's files in the bucket, and their playlist."""
+
+    name: str
+    files: dict[str, StoredObject]
+    playlist: MediaPlaylist
+
+
+class Assembly:
+    """Reads the chunks' segments where they lie; its scratch holds the MP4."""
+
+    def __init__(self, s3: "S3Client", bucket: str, standing: Standing, limits: Limits) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._made = standing.plan
+        self._results = standing.results
+        self._limits = limits
+
+    async def run(self, folder: Path) -> Published:
+        """Write everything that is still missing below `folder`. Raises FallBackError, GiveUpError or RetryError."""
+        plan, video_id = self._made.plan, self._made.video_id
+        self._require_alike()
+        stored = await self._list()
+        lengths = self._picture_lengths()
+        rungs = [await self._rendition(folder, rung.name, lengths, stored) for rung in plan.rungs]
+        sound = None
+        if self._made.sound_number is not None:
+            heard = self._results[self._made.sound_number].lengths
+            sound = await self._rendition(folder, AUDIO, heard, stored)
+        every = [*rungs, *([sound] if sound else [])]
+        relay = Relay(dict(chain.from_iterable(_served(rendition) for rendition in every)))
+        chosen = self._largest_that_fits(rungs, sound)
+        playlists = [relay.url(f"{each.name}/{PLAYLIST}") for each in (chosen, sound) if each]
+        await assemble(folder, plan, self._limits, playlists, relay=relay)
+        smallest = rungs[-1]
+        address = relay.url(f"{smallest.name}/{PLAYLIST}")
+        await make_thumbnails(folder, plan, self._limits, address, smallest.playlist.duration, relay=relay)
+        relay.require_whole()
+        for each in every:
+            home = folder / OUTPUT / "hls" / each.name
+            home.mkdir(parents=True)
+            (home / PLAYLIST).write_text(playlist_text(each.playlist))
+        measured_rungs = [each.playlist for each in rungs]
+        return await asyncio.to_thread(
+            describe_output, folder, plan, video_id, measured_rungs, sound.playlist if sound else None
+        )
+
+    def _require_alike(self) -> None:
+        """One init segment has to do for all chunks."""
+        first = self._results[0].inits
+        for chunk in self._made.chunks:
+            if self._results[chunk.number].inits != first:
+                raise FallBackError(f"chunk {chunk.number} needs other codec parameters than the first")
+
+    def _picture_lengths(self) -> list[float]:
+        plan = self._made.plan
+        frames = sum(self._results[chunk.number].frames for chunk in self._made.chunks)
+        full, rest = divmod(frames, plan.segment)
+        counts = [plan.segment] * full + ([rest] if rest else [])
+        return [float(count / plan.probe.rate) for count in counts]
+
+    async def _list(self) -> dict[str, StoredObject]:
+        """Everything that lies under the video's `hls/`, by key."""
+        found: dict[str, StoredObject] = {}
+        prefix = f"{rendition_prefix(self._made.video_id)}hls/"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        async for page in pages:
+            for entry in page.get("Contents", []):
+                key, size, etag = entry.get("Key", ""), entry.get("Size", 0), entry.get("ETag", "")
+                found[key] = StoredObject(s3=self._s3, bucket=self._bucket, key=key, size=size, etag=etag)
+        return found
+
+    async def _rendition(
+        self, folder: Path, name: str, lengths: list[float], stored: dict[str, StoredObject]
+    ) -> _Rendition:
+        prefix = self._made.prefix
+        names = [f"{prefix}{INIT}", *(f"{prefix}{number:05d}.m4s" for number in range(len(lengths)))]
+        files: dict[str, StoredObject] = {}
+        for each in names:
+            file = stored.get(rendition_key(self._made.video_id, f"hls/{name}/{each}"))
+            if file is None or file.size == 0:
+                raise FallBackError(f"{name}/{each} is missing")
+            files[each] = file
+        # Kept beside the output, for it is there already: only its parameters are looked at.
+        home = folder / "inits" / name
+        home.mkdir(parents=True)
+        init = files[names[0]]
+        (home / names[0]).write_bytes(await init.read(0, init.size))
+        sizes = [file.size for file in files.values()]
+        return _Rendition(
+            name=name,
+            files=files,
+            playlist=measured(home / names[0], [Path(each) for each in names[1:]], lengths, sizes),
+        )
+
+    def _largest_that_fits(self, rungs: list[_Rendition], sound: _Rendition | None) -> _Rendition:
+        """The rendition that the MP4 is copied from. A film's may be larger than the scratch."""
+        room = self._limits.scratch_bytes * _ROOM - (sound.playlist.size_bytes if sound else 0)
+        return next((each for each in rungs if each.playlist.size_bytes <= room), rungs[-1])
+
+
+def _served(rendition: _Rendition) -> list[tuple[str, StoredObject | bytes]]:
+    """A rendition's files as the relay names them."""
+    text = playlist_text(rendition.playlist).encode()
+    return [
+        (f"{rendition.name}/{PLAYLIST}", text),
+        *((f"{rendition.name}/{name}", file) for name, file in rendition.files.items()),
+    ]

@@ -1,0 +1,62 @@
+"""Work in this worker's hands, and what ends it: its own end, the loss of its lease, or the worker's leaving."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import ClientError as TransportError
+
+T = TypeVar("T")
+_BEAT_SECONDS = 5.0
+_LONGEST_DELAY_SECONDS = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of the message: `done` deletes it, `hide_seconds` says when it may be seen again.
+
+    With `goes_on`, the video of a chunk is to be taken under the same message first.
+    """
+
+    done: bool
+    outcome: str = ""
+    hide_seconds: float | None = None
+    goes_on: bool = False
+
+
+async def run_held(
+    doing: Coroutine[Any, Any, T], keeping: Coroutine[Any, Any, None], stop: asyncio.Event, beat: Callable[[], None]
+) -> asyncio.Task[T] | None:
+    """The work, ended; None where the worker is told to leave first. Raises LeaseLostError."""
+    work, lease = asyncio.create_task(doing), asyncio.create_task(keeping)
+    others = [asyncio.create_task(stop.wait()), asyncio.create_task(_beat(beat))]
+    try:
+        await asyncio.wait({work, lease, others[0]}, return_when=asyncio.FIRST_COMPLETED)
+        finished = work.done()
+    finally:
+        for task in (work, lease, *others):
+            task.cancel()
+        # Only when every one of them has ended may anything be written: two writers would race.
+        await asyncio.gather(work, lease, *others, return_exceptions=True)
+    if finished:
+        return work
+    if not lease.cancelled():
+        lease.result()
+    return None
+
+
+def is_local(error: Exception) -> bool:
+    """A full disk is this worker's trouble; the network's and AWS's is nobody's fault."""
+    return isinstance(error, OSError) and not isinstance(error, TransportError | TimeoutError)
+
+
+def delay_after(failures: int, first: int) -> int:
+    """Seconds until the next attempt."""
+    return min(_LONGEST_DELAY_SECONDS, first * 2 ** max(0, failures - 1))
+
+
+async def _beat(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(_BEAT_SECONDS)

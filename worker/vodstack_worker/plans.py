@@ -1,0 +1,152 @@
+"""How a video is encoded: its renditions, its grid of frames, and the chunks that it is cut into."""
+
+import math
+from bisect import bisect_right
+from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from vodstack_worker.ladder import Rung, plan_ladder
+from vodstack_worker.probe import Probe
+
+GROUPS_PER_SEGMENT = 2
+_GROUP_SECONDS = 2
+_MIN_TIMESCALE = 10_000
+# A chunk is begun again when its node goes; this much work is done within the two minutes' notice of a spot node.
+_NOTICE_SECONDS = 90.0
+_SHORTEST_PART = 2 / 3
+_KEY_GAPS_PER_CHUNK = 4
+_LONGEST_STRETCH = 4
+_FEWEST_CHUNKS = 2
+# What one core encodes in a second, all renditions summed up; measured with the settings in use (docs/worker.md).
+_PIXELS_PER_CORE_SECOND = 40_000_000
+_AFTER_KEY_SECONDS = 0.001
+_BEFORE_KEY_SECONDS = 1.0
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything about an encode that follows from the probe."""
+
+    probe: Probe
+    rungs: list[Rung]
+    threads: int
+
+    @property
+    def group(self) -> int:
+        """Frames from key frame to key frame, the same in every rendition."""
+        return max(1, round(self.probe.rate * _GROUP_SECONDS))
+
+    @property
+    def segment(self) -> int:
+        """Frames of a segment."""
+        return GROUPS_PER_SEGMENT * self.group
+
+    @property
+    def frames(self) -> int:
+        """Frames of the output, where the source's timestamps can be trusted."""
+        return max(1, round(self.probe.facts.duration_seconds * self.probe.rate))
+
+    @property
+    def segment_microseconds(self) -> int:
+        """Rounded down: a microsecond too many and the muxer waits for the next key frame."""
+        return int(self.segment * 1_000_000 / self.probe.rate)
+
+    @property
+    def timescale(self) -> int:
+        """One in which every frame's duration is a whole number."""
+        numerator = self.probe.rate.numerator
+        return numerator * -(-_MIN_TIMESCALE // numerator)
+
+
+class Chunk(Struct, frozen=True, kw_only=True):
+    """Frames from `first` up to `end` of the output; reading begins at `seek` seconds, or at the source's beginning."""
+
+    number: int
+    first: int
+    end: int
+    last: bool
+    seek: float | None
+
+
+class ChunkPlan(Struct, frozen=True, kw_only=True):
+    """All that workers need to encode a video together. `size` and `etag` pin the original."""
+
+    plan_id: str
+    video_id: str
+    size: int
+    etag: str
+    plan: Plan
+    chunks: list[Chunk]
+
+    @property
+    def sound_number(self) -> int | None:
+        """The number of the job that encodes the sound."""
+        return len(self.chunks) if self.plan.probe.audio_index is not None else None
+
+    @property
+    def numbers(self) -> range:
+        """Of all jobs."""
+        return range(len(self.chunks) + (self.sound_number is not None))
+
+    @property
+    def prefix(self) -> str:
+        """What its files' names begin with: nothing that a job does too late touches another plan's."""
+        return f"{self.plan_id}-"
+
+
+def plan_encode(probe: Probe, threads: int) -> Plan:
+    facts = probe.facts
+    return Plan(probe=probe, rungs=plan_ladder(facts.width, facts.height, float(probe.rate)), threads=threads)
+
+
+def plan_chunks(plan: Plan, longest_seconds: float) -> list[Chunk] | str:
+    """The chunks, or why it is better done in one pass."""
+    probe = plan.probe
+    if probe.obstacle:
+        return probe.obstacle
+    wanted = _chunk_seconds(plan, longest_seconds)
+    if plan.frames < _FEWEST_CHUNKS * wanted * probe.rate:
+        return "short"
+    if len(probe.keys) < _FEWEST_CHUNKS:
+        return "one key frame only"
+    seconds = max(wanted, _KEY_GAPS_PER_CHUNK * probe.key_gap)
+    if seconds > min(_LONGEST_STRETCH * longest_seconds, plan.frames / probe.rate / _FEWEST_CHUNKS):
+        return f"key frames lie up to {probe.key_gap:.0f} seconds apart"
+    length = plan.segment * max(1, round(seconds * probe.rate / plan.segment))
+    # Where the sound goes on after the last picture, nothing of the source is left to begin from.
+    content = plan.frames - math.ceil(probe.pad * probe.rate)
+    starts = [0, *(first for first in range(length, content, length) if content - first >= plan.group)]
+    if len(starts) < _FEWEST_CHUNKS:
+        return "short"
+    return [
+        Chunk(
+            number=number,
+            first=first,
+            end=end,
+            last=number == len(starts) - 1,
+            seek=_seek(probe, first) if number else None,
+        )
+        for number, (first, end) in enumerate(zip(starts, [*starts[1:], plan.frames], strict=True))
+    ]
+
+
+def without_keys(plan: Plan) -> Plan:
+    """The same plan, in a form short enough for the table: chunks know where to begin."""
+    return replace(plan, probe=replace(plan.probe, keys=[]))
+
+
+def _chunk_seconds(plan: Plan, longest: float) -> float:
+    pixels = sum(rung.width * rung.height for rung in plan.rungs) * float(plan.probe.rate)
+    within_notice = _NOTICE_SECONDS * plan.threads * _PIXELS_PER_CORE_SECOND / pixels
+    return min(longest, max(_SHORTEST_PART * longest, within_notice))
+
+
+def _seek(probe: Probe, first: int) -> float | None:
+    """Where to begin so that the last key frame at or before frame `first` of the output is the first to be decoded."""
+    moment = float(Fraction(first) / probe.rate) + probe.origin - probe.start
+    at = bisect_right(probe.keys, moment, key=lambda key: key[0]) - 1
+    # A deinterlacer looks back at the picture before.
+    shown, decoded = probe.keys[max(0, at - probe.interlaced)]
+    seek = decoded - _BEFORE_KEY_SECONDS if probe.demuxer == "mpegts" else shown + _AFTER_KEY_SECONDS
+    return seek if at >= 0 and seek > 0 else None

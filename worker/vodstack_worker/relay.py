@@ -1,0 +1,127 @@
+"""What a caged media tool may read over HTTP: these files, from the worker, and nothing else."""
+
+import asyncio
+import re
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from botocore.exceptions import ClientError
+
+from vodstack_worker.confine import PORT
+from vodstack_worker.errors import RetryError
+from vodstack_worker.lease import AWS_ERRORS
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+# Tools jump about at first and then read on: pieces grow from the one to the other.
+_FIRST_PIECE_BYTES = 256 * 1024
+_LARGEST_PIECE_BYTES = 4 * 1024 * 1024
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.5
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_CHANGED = frozenset({"PreconditionFailed", "412"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """An object of the bucket, pinned to one version by its etag."""
+
+    s3: "S3Client"
+    bucket: str
+    key: str
+    size: int
+    etag: str
+
+    async def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`, in one request. Raises RetryError."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer = await self.s3.get_object(
+                    Bucket=self.bucket, Key=self.key, Range=f"bytes={start}-{end - 1}", IfMatch=self.etag
+                )
+                async with answer["Body"] as body:
+                    return await body.read()
+            except AWS_ERRORS as error:
+                if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _CHANGED:
+                    raise RetryError(f"{self.key} changed while it was read", counted=False) from error
+                if attempt == _ATTEMPTS:
+                    raise RetryError(f"{self.key} cannot be read: {error!r}", counted=False) from error
+                await asyncio.sleep(_PAUSE_SECONDS * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+
+class Relay:
+    """Serves files by name on the socket that a cage hands out. The addresses hold a word that cannot be guessed."""
+
+    def __init__(self, files: Mapping[str, StoredObject | bytes]) -> None:
+        self._files = files
+        self._word = secrets.token_urlsafe(16)
+        self._failure: RetryError | None = None
+        self.sent_bytes = 0
+
+    def url(self, name: str) -> str:
+        """An address for a tool's arguments; the cage puts the port in."""
+        return f"http://127.0.0.1:{PORT}/{self._word}/{name}"
+
+    def require_whole(self) -> None:
+        """Raises RetryError where something could not be served: a tool may have taken it for the end."""
+        if self._failure:
+            raise self._failure
+
+    async def answer(self, control: socket.socket) -> None:
+        """Take the cage's socket from the other end of `control`, and answer on it until cancelled."""
+        _, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, control, 16, 1)
+        if not descriptors:
+            return
+        application = web.Application()
+        application.add_routes([web.get(f"/{self._word}/{{name:.+}}", self._serve)])
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, socket.socket(fileno=descriptors[0])).start()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        file = self._files.get(request.match_info["name"])
+        if file is None:
+            return web.Response(status=404)
+        size = len(file) if isinstance(file, bytes) else file.size
+        wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted else 0
+        end = min(size, int(wanted[2]) + 1) if wanted and wanted[2] else size
+        if wanted and start >= end:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+        headers = {"Accept-Ranges": "bytes", "Content-Length": str(end - start)}
+        if wanted:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
+        await response.prepare(request)
+        try:
+            async for piece in self._pieces(file, start, end):
+                await response.write(piece)
+                self.sent_bytes += len(piece)
+        except ConnectionError:
+            # The tool has read what it wanted and jumps elsewhere.
+            return response
+        except RetryError as error:
+            self._failure = error
+            if request.transport:
+                request.transport.abort()
+        return response
+
+    async def _pieces(self, file: StoredObject | bytes, start: int, end: int) -> AsyncIterator[bytes]:
+        if isinstance(file, bytes):
+            yield file[start:end]
+            return
+        length = _FIRST_PIECE_BYTES
+        while start < end:
+            stop = min(end, start + length)
+            yield await file.read(start, stop)
+            start, length = stop, min(2 * length, _LARGEST_PIECE_BYTES)
