@@ -216,5 +216,11 @@ def run() -> Callable[..., Deployed]:
 
 
 @pytest.fixture(scope="session")
+def everything() -> Alternative:
+    """A stack with all that the program can make of one, operators and load balancer included."""
+    return ALTERNATIVES["dev with all that it leaves out"]
+
+
+@pytest.fixture(scope="session")
 def dev() -> Deployed:
     return ALTERNATIVES["dev"].known

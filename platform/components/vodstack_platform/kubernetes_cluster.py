@@ -58,7 +58,10 @@ class KubernetesCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         role, attachment = self._service_role(name)
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[logs, attachment])
+        # EKS's own protection would stop a destroy after everything on the cluster is gone; Pulumi's stops it before.
+        opts = pulumi.ResourceOptions(
+            parent=self, depends_on=[logs, attachment], protect=args.settings.deletion_protection
+        )
         self.cluster = _control_plane(name, args, role, opts)
         # The URN is known once all parts of the cluster are made, so this name waits for them.
         self.cluster_name = self.cluster.urn.apply(lambda _: args.cluster_name)

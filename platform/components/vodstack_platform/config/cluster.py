@@ -84,7 +84,7 @@ class ClusterSettings(Section):
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
     """Days that CloudWatch keeps them."""
     deletion_protection: bool = True
-    """Make EKS itself refuse to delete the cluster. Turn it off in an `up` before a `destroy`."""
+    """Make Pulumi and EKS itself refuse to delete the cluster. Turn it off in an `up` before a `destroy`."""
     nodes: NodeSettings = NodeSettings()
     """The nodes."""
     karpenter: KarpenterSettings | None = None
