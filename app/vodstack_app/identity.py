@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 
 ANONYMOUS = "anonymous"
 
@@ -22,6 +23,8 @@ class Identity:
 EVERYBODY = Identity(owner=ANONYMOUS, sees_all=True)
 
 
-def provide_identity(request: Request[Any, Any, Any]) -> Identity:
+def provide_identity(request: Request[Any, Any, Any], services: NamedDependency[Any]) -> Identity:
     """Who the gate has found to ask."""
+    # Litestar makes what does not depend on each other in a group of tasks, which takes a third of a look's time.
+    del services
     return request.state.identity
