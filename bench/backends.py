@@ -170,7 +170,7 @@ def _serve_versitygw(program: Path, folder: Path) -> Generator[str]:
         data.mkdir()
         metadata.mkdir()
         # Beside the data, for not every file system keeps attributes.
-        command = [program, "--port", address, "--quiet", "posix", "--sidecar", metadata, data]
+        command = [program, "--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", metadata, data]
         process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=log, stderr=log)
     try:
         _wait_for_listener(address, process)
