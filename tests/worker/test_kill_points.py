@@ -14,9 +14,11 @@ import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation, is_write
 from tests.worker.conftest import Videos, WorkerProcess, Workers
 from tests.worker.test_chaos import published
+from tests.worker.test_sweep import LONG_AGO
 
-from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import Status
+from vodstack_contracts import moves
+from vodstack_contracts.objects import original_key, rendition_prefix
+from vodstack_contracts.videos import Status, VideoRecord, new_video_id
 
 SIDES = ["before", "after"]
 BRIEF_SECONDS = 2
@@ -81,12 +83,15 @@ class Walk:
         self.require_end(video_id)
         return list(dict.fromkeys(name_of(seen) for seen in self.proxy.seen if is_write(seen)))
 
-    def strike(self, way: Way, point: str, side: str, blow: Callable[[], object]) -> str:
-        """Process a video, with a blow at the first time of a write. The worker has ended when this returns."""
+    def intercept(self, point: str, side: str, blow: Callable[[], object]) -> None:
+        """Let the blow fall at the first time of a write."""
         self.proxy.clear()
         # Nobody hears the answer that keeps a write from AWS: its sender is dead.
         how: dict[str, Any] = {"before": blow, "status": 503} if side == "before" else {"after": blow}
         self.proxy.intercept(lambda seen: is_write(seen) and name_of(seen) == point, nth=1, **how)
+
+    def strike(self, way: Way, point: str, side: str, blow: Callable[[], object]) -> str:
+        self.intercept(point, side, blow)
         return self.begin(way)
 
     def kill(self, way: Way, point: str, side: str) -> None:
@@ -194,6 +199,26 @@ def test_no_message_is_hidden_at_whichever_write_its_worker_is_told_to_leave(
             assert videos.waiting(videos.foundation.queue_url) == 1, point
         walk.start()
         walk.require_end(video_id)
+    walk.leave()
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("side", SIDES)
+def test_a_forgotten_video_becomes_ready_at_whichever_write_the_sweep_is_killed(
+    side: str, videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path
+):
+    workers.environment["VODSTACK_RESEND_AFTER_SECONDS"] = "4"
+    walk = Walk(videos, workers, proxy, tiny_clip)
+    for point in ["PutItem", "SendMessage", "UpdateItem SET #updated_at = :updated_at"]:
+        record = VideoRecord(video_id=new_video_id(), status=Status.QUEUED, upload_date=LONG_AGO, updated_at=LONG_AGO)
+        videos.s3.upload_file(str(tiny_clip), videos.foundation.bucket, original_key(record.video_id))
+        videos.wait_for(videos.queue_is_empty, "the message of a video that is not there yet to be dropped")
+        walk.intercept(point, side, walk.worker.kill)
+        videos.dynamodb.put_item(TableName=videos.foundation.videos_table, **moves.create(record))
+        assert walk.worker.process.wait(60) == -signal.SIGKILL, point
+        walk.start()
+        walk.require_end(record.video_id)
     walk.leave()
 
 
