@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render bootstrap images test test-cluster bench prove check fix clean
+.PHONY: help setup demo up render cost bootstrap images test test-cluster bench prove check fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -37,6 +37,9 @@ up: setup ## Run the whole stack on this machine until Ctrl-C (PORT=8080 METRICS
 
 render: setup ## Write a stack's Kubernetes objects as YAML (STACK=dev DIRECTORY=.vodstack/manifests)
 	@$(RUN) vodstack render --stack $(or $(STACK),dev) $(or $(DIRECTORY),.vodstack/manifests)
+
+cost: setup ## Show what a stack costs by the month and by the hour of video, at list prices (STACK=dev ARGS=--help)
+	@$(RUN) vodstack cost --stack $(or $(STACK),dev) $(ARGS)
 
 bootstrap: setup ## Make the bucket and the key of Pulumi's state on AWS, print the login lines (ARGS=--help)
 	@$(RUN) vodstack bootstrap $(ARGS)

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from vodstack_cli.bootstrap import bootstrap
+from vodstack_cli.cost import cost
 from vodstack_cli.errors import CommandError
 from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
@@ -77,7 +78,7 @@ def render(project: Path, stack: str, directory: Path) -> None:
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-for command in (bootstrap, images, jobs, redrive, retry, upload):
+for command in (bootstrap, cost, images, jobs, redrive, retry, upload):
     cli.add_command(command)
 
 
