@@ -16,6 +16,7 @@ from vodstack_app.playback.published import Published
 from vodstack_app.playback.urls import ObjectUrls
 from vodstack_app.settings import Settings
 from vodstack_app.uploads.direct import DirectUploads
+from vodstack_app.uploads.orphans import Orphans
 from vodstack_app.videos.deletion import Deletions
 from vodstack_app.videos.intake import Intake, Stores
 from vodstack_app.videos.listing import Listing
@@ -68,12 +69,10 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         rates=Rates(clients.dynamodb, settings.work_table, settings.requests_per_minute),
         records=records,
         watches=Watches(records, readiness),
-        deletions=Deletions(records, objects, storage),
+        deletions=Deletions(records, objects, storage, Orphans(clients.s3, settings.bucket, records)),
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(stores, metrics, settings.max_uploads),
-        published=Published(
-            clients.s3, settings.bucket, ObjectUrls(clients.s3, settings.bucket, clients.credentials)
-        ),
+        published=Published(clients.s3, settings.bucket, ObjectUrls(clients.s3, settings.bucket, clients.credentials)),
         uploads=DirectUploads(clients.s3, settings.bucket, records, claims, storage),
     )
 

@@ -1,5 +1,6 @@
 """Uploads that go to the bucket part by part, whatever breaks on the way."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -8,11 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from aiobotocore.session import get_session
 from tests.app.conftest import Api, ApiProcess
 from tests.aws_proxy import AwsProxy, is_operation
 from tests.conftest import Foundation
 
+from vodstack_app.uploads.orphans import Orphans
 from vodstack_app.uploads.plan import MOST_PARTS, SMALLEST_PART_BYTES, Part, make_plan
+from vodstack_app.videos.records import Records
 from vodstack_contracts.jobs import decode_arrivals
 from vodstack_contracts.videos import Status
 
@@ -206,6 +210,66 @@ def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
     else:
         assert all(record.expires_at and record.expires_at > time.time() for record in records)
         assert all(record.status is Status.UPLOADING for record in records)
+        for record in records:
+            record.expires_at = int(time.time())
+            api.put_record(record)
+    _clear_orphans(api)
+    assert api.open_uploads() == []
+
+
+def _clear_orphans(api: Api, sweeps: int = 2) -> None:
+    async def clear() -> None:
+        session: Any = get_session()
+        environment = api.foundation.environment
+        async with (
+            session.create_client(
+                "s3",
+                endpoint_url=environment["AWS_ENDPOINT_URL"],
+                region_name=environment["AWS_REGION"],
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            ) as s3,
+            session.create_client(
+                "dynamodb",
+                endpoint_url=environment["AWS_ENDPOINT_URL"],
+                region_name=environment["AWS_REGION"],
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            ) as dynamodb,
+        ):
+            records = Records(dynamodb, api.foundation.videos_table)
+            orphans = Orphans(s3, api.foundation.bucket, records)
+            for _ in range(sweeps):
+                await orphans.clear()
+
+    asyncio.run(clear())
+
+
+def test_uploads_that_no_living_record_tells_of_are_cleared_away_at_the_second_look(api: Api):
+    living, lapsed = _start(api)["videoId"], _start(api)["videoId"]
+    unknown = "originals/0200c014-987b-4c5e-82bc-5fa62e2d2e97/source"
+    api.s3.create_multipart_upload(Bucket=api.foundation.bucket, Key=unknown)
+    api.s3.create_multipart_upload(Bucket=api.foundation.bucket, Key="renditions/x")
+    for record in api.records():
+        if record.video_id == lapsed:
+            record.expires_at = int(time.time())
+            api.put_record(record)
+    _clear_orphans(api, sweeps=1)
+    assert len(api.open_uploads()) == 4
+    _clear_orphans(api)
+    assert sorted(api.open_uploads()) == [f"originals/{living}/source", "renditions/x"]
+
+
+def test_a_video_that_is_deleted_while_it_is_sent_leaves_no_parts(api: Api):
+    started = _start(api)
+    _put(started["missing"][1], b"0" * SIZE)
+    assert api.client.delete(f"/videos/{started['videoId']}").status_code == 204
+    while api.open_uploads():
+        pass
+    answer = httpx.put(started["missing"][0]["url"], content=b"0" * SMALLEST_PART_BYTES)
+    assert answer.is_error
+    assert _complete(api, started["videoId"]).status_code == 404
+    assert api.objects() == []
 
 
 def _go_through(api: Api, *, abort: bool) -> None:

@@ -61,7 +61,9 @@ def _arrived(api: Api) -> int:
     return sum(part["Size"] for part in listing.get("Parts", []))
 
 
-def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy: AwsProxy, file: Path):
+@pytest.mark.parametrize("size", [SIZE, pytest.param(200_000_000, marks=pytest.mark.prove)])
+def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy: AwsProxy, file: Path, size: int):
+    file.write_bytes(os.urandom(size))
     cut_off = _command(api, file)
     proxy.intercept(is_part, nth=PARTS_AT_A_TIME, before=lambda: cut_off.send_signal(signal.SIGKILL))
     with cut_off:
@@ -76,7 +78,7 @@ def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy:
     with _command(api, file, "--title", "Film", "--tag", "sea") as resumed:
         output, errors = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, errors
-    assert 0 < _sent(proxy) <= SIZE - before
+    assert 0 < _sent(proxy) <= size - before
     (record,) = api.records()
     assert output.strip() == record.video_id
     assert record.status is Status.QUEUED

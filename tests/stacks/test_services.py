@@ -24,6 +24,7 @@ CALLS = {
     "get_queue_attributes": "sqs:GetQueueAttributes",
     "head_bucket": "s3:ListBucket",
     "head_object": "s3:GetObject",
+    "list_multipart_uploads": "s3:ListBucketMultipartUploads",
     "list_objects_v2": "s3:ListBucket",
     "list_parts": "s3:ListMultipartUploadParts",
     "put_item": "dynamodb:PutItem",

@@ -1,7 +1,7 @@
 """Uploads that go straight to the bucket, part by part, by URLs that are good for one part of one size.
 
-The multipart upload comes first and is what the bucket's lifecycle rule clears away; then the record, which lapses. The
-original appears only whole, and its appearing is the job: as with a streamed upload, no crash leaves what lasts.
+The multipart upload comes first, which a sweep clears away where no record tells of it; then the record, which lapses.
+The original appears only whole, and its appearing is the job: as with a streamed upload, no crash leaves what lasts.
 """
 
 import time

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from vodstack_app.errors import AppError
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.identity import Identity
+from vodstack_app.uploads.orphans import Orphans
 from vodstack_app.videos.objects import StoredObjects
 from vodstack_app.videos.records import Records
 from vodstack_contracts.videos import Deletion, VideoRecord
@@ -28,12 +29,13 @@ PARALLEL = 4
 
 
 class Deletions:
-    """Takes videos away."""
+    """Takes videos away, and what will never be one."""
 
-    def __init__(self, records: Records, objects: StoredObjects, storage: Storage) -> None:
+    def __init__(self, records: Records, objects: StoredObjects, storage: Storage, orphans: Orphans) -> None:
         self._records = records
         self._objects = objects
         self._storage = storage
+        self._orphans = orphans
         self._slots = asyncio.Semaphore(PARALLEL)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -72,7 +74,7 @@ class Deletions:
             try:
                 await self._sweep()
             except AppError as error:
-                log.warning("deleted videos not looked for", cause=repr(error.__cause__))
+                log.warning("deleted videos and orphans not looked for", cause=repr(error.__cause__))
             except Exception:
                 log.exception("the sweep of deleted videos failed")
             await asyncio.sleep(SWEEP_SECONDS)
@@ -80,6 +82,7 @@ class Deletions:
     async def _sweep(self) -> None:
         async for video_id, deletion in self._records.due_deletions(time.time()):
             await self._purge(video_id, deletion)
+        await self._orphans.clear()
 
     async def _purge(self, video_id: str, deletion: Deletion) -> None:
         settled_at = deletion.deleted_at + SETTLING_SECONDS
@@ -87,6 +90,8 @@ class Deletions:
         is_settled = time.time() >= settled_at
         try:
             async with self._slots:
+                # First what may still become an object.
+                await self._orphans.clear_video(video_id)
                 await self._objects.remove(video_id)
                 if is_settled:
                     await self._records.forget(video_id)

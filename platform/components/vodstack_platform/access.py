@@ -24,7 +24,12 @@ def api_statements(foundation: Foundation) -> list[Statement]:
             actions=["s3:GetObject", "s3:DeleteObject"],
             resources=[_objects(foundation, RENDITIONS_PREFIX)],
         ),
-        Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
+        Statement(
+            # Uploads that nobody completes are looked for.
+            sid="Bucket",
+            actions=["s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            resources=[foundation.bucket_arn],
+        ),
         Statement(sid="Records", actions=[*record, "dynamodb:DescribeTable"], resources=[videos, work]),
         _key(foundation, "dynamodb", "s3"),
         Statement(sid="Lists", actions=["dynamodb:Query"], resources=[pulumi.Output.concat(videos, "/index/by-owner")]),
