@@ -93,20 +93,20 @@ def _run(stack: str, changes: _Frozen, *, preview: bool) -> Deployed:
 
 ALTERNATIVES = {
     "dev": Alternative("dev"),
-    "dev delivered from GitHub": Alternative("dev", {"foundation": {"github": {"repository": "team/videos"}}}),
-    "dev with images built by the program": Alternative(
-        "dev", {"services": {"images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]}}}
-    ),
     "dev with all that it leaves out": Alternative(
         "dev",
         {
-            "foundation": {"cognito": {}},
-            "cluster": {"karpenter": {}},
+            "foundation": {
+                "cognito": {"domain": "our-videos", "machineScopes": ["videos:read"], "tokenMinutes": 15},
+                "github": {"repository": "team/videos", "environment": "dev"},
+            },
+            "cluster": {"karpenter": {"maxCpu": 32, "diskSizeGib": 80}},
             "services": {
                 "auth": "cognito",
+                "images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]},
                 "exposure": {
                     "mode": "ingress",
-                    "sourceRanges": ["198.51.100.0/24"],
+                    "sourceRanges": ["198.51.100.0/24", "203.0.113.0/24"],
                     "certificateArn": "arn:aws:acm:us-east-1:111111111111:certificate/c",
                     "host": "videos.example.com",
                 },
@@ -216,9 +216,9 @@ def run() -> Callable[..., Deployed]:
 
 
 @pytest.fixture(scope="session")
-def everything() -> Alternative:
-    """A stack with all that the program can make of one, operators and load balancer included."""
-    return ALTERNATIVES["dev with all that it leaves out"]
+def everything() -> Deployed:
+    """A stack with all that the program can make of one: delivery, issuer, Karpenter, built images, load balancer."""
+    return ALTERNATIVES["dev with all that it leaves out"].known
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ POLICIES_LIMIT = 10  # that a role may have attached
 
 
 @pytest.fixture(scope="module")
-def delivered(run):
-    return run("dev", foundation={"github": {"repository": "team/videos", "environment": "dev"}})
+def delivered(everything):
+    return everything
 
 
 def _statements(delivered, role):
@@ -75,20 +75,14 @@ def test_the_rights_of_a_deployment_cover_what_the_program_names(delivered):
             assert resource.outputs["arn"] in resources, resource.urn
 
 
-def test_every_bucket_of_the_program_is_one_that_a_deployment_may_make(run, delivered):
+def test_every_bucket_of_the_program_is_one_that_a_deployment_may_make(delivered):
     prefixes = [
         resource.removeprefix("arn:aws:s3:::").removesuffix("*")
         for statement in _statements(delivered, "deploy")
         if statement["Sid"] == "Bucket"
         for resource in statement["Resource"]
     ]
-    exposure = {
-        "mode": "ingress",
-        "sourceRanges": ["198.51.100.0/24"],
-        "certificateArn": "arn:aws:acm:x:1:certificate/c",
-    }
-    exposed = run("dev", services={"exposure": exposure})
-    buckets = exposed.of_type("aws:s3/bucket:Bucket")
+    buckets = delivered.of_type("aws:s3/bucket:Bucket")
     assert len(buckets) == 2
     for bucket in buckets:
         assert bucket.inputs["bucketPrefix"].startswith(tuple(prefixes)), bucket.urn

@@ -12,7 +12,7 @@ INGRESS_PARAMS = "kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams"
 
 @pytest.fixture(scope="module")
 def full(everything):
-    return everything.known
+    return everything
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,8 @@ def test_volumes_go_with_their_namespace_while_the_driver_that_removes_them_live
 
 def test_what_is_protected_by_aws_is_protected_by_pulumi_too_so_that_a_destroy_stops_before_it_starts(run, full):
     """AWS would refuse in the middle, when whatever depends on it is gone."""
-    protected = run("dev", foundation={"cognito": {}}, cluster={"deletionProtection": True})
+    elsewhere = {"foundation": "organization/vodstack/data"}
+    protected = run("dev", layers=["cluster"], references=elsewhere, cluster={"deletionProtection": True})
     kinds = {
         "aws:cognito/userPool:UserPool": "deletionProtection",
         "aws:dynamodb/table:Table": "deletionProtectionEnabled",

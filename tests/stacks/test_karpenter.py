@@ -5,13 +5,12 @@ import json
 import pytest
 
 INLINE_LIMIT_CHARACTERS = 10_240  # of all inline policies of a role
-PLACE = {"layers": ["cluster"], "references": {"foundation": "organization/vodstack/data"}}
 CLUSTER = "vodstack-dev"
 
 
 @pytest.fixture(scope="module")
-def grown(run):
-    return run("dev", **PLACE, cluster={"karpenter": {"maxCpu": 32, "diskSizeGib": 80}})
+def grown(everything):
+    return everything
 
 
 def _spec(deployed, kind):
@@ -58,7 +57,8 @@ def test_nodes_are_bottlerocket_of_one_version_on_encrypted_disks_with_their_cre
 
 def test_nodes_stand_in_the_private_subnets_beside_the_managed_ones_and_may_join(grown):
     node = _spec(grown, "karpenter.k8s.aws/v1:EC2NodeClass")
-    assert node["subnetSelectorTerms"] == [{"id": "subnet-0a"}, {"id": "subnet-0b"}]
+    private = grown.outputs["privateSubnetIds"].split(",")
+    assert node["subnetSelectorTerms"] == [{"id": each} for each in private]
     assert node["securityGroupSelectorTerms"] == [{"tags": {"aws:eks:cluster-name": CLUSTER}}]
     role = grown.one("aws:iam/role:Role", "karpenter-nodes")
     assert node["role"] == role.outputs["name"]
@@ -82,7 +82,7 @@ def test_the_charts_are_pinned_to_one_version_and_the_kinds_come_first(grown):
     values = controller.inputs["values"]
     assert values["settings"]["clusterName"] == CLUSTER
     assert values["settings"]["interruptionQueue"] == f"{CLUSTER}-interruptions"
-    assert values["controller"]["env"] == [{"name": "AWS_REGION", "value": "eu-west-1"}]
+    assert values["controller"]["env"] == [{"name": "AWS_REGION", "value": "us-east-1"}]
 
 
 def test_the_controller_hears_of_every_way_in_which_a_node_may_go(grown):

@@ -7,12 +7,10 @@ import pytest
 from vodstack_app.auth.issuer import is_trustworthy
 from vodstack_platform.embedded.errors import ProgramError
 
-COGNITO = {"domain": "our-videos", "machineScopes": ["videos:read"], "tokenMinutes": 15}
-
 
 @pytest.fixture(scope="module")
-def issuing(run):
-    return run("dev", foundation={"cognito": COGNITO}, services={"auth": "cognito"})
+def issuing(everything):
+    return everything
 
 
 def _environment(deployed):
@@ -88,19 +86,6 @@ def test_without_a_pool_those_outputs_are_empty(dev):
     names = ("tokenIssuer", "tokenClientIds", "tokenScopePrefix", "tokenUrl")
     assert {dev.outputs[name] for name in names} == {""}
     assert not dev.of_type("aws:cognito/userPool:UserPool")
-
-
-def test_the_load_balancer_checks_the_pools_tokens_by_its_own_keys(run):
-    exposure = {
-        "mode": "ingress",
-        "sourceRanges": ["198.51.100.0/24"],
-        "certificateArn": "arn:aws:acm:us-east-1:111111111111:certificate/c",
-    }
-    exposed = run("dev", foundation={"cognito": COGNITO}, services={"auth": "cognito", "exposure": exposure})
-    annotations = exposed.one("kubernetes:networking.k8s.io/v1:Ingress", "api").inputs["metadata"]["annotations"]
-    check = json.loads(annotations["alb.ingress.kubernetes.io/jwt-validation"])
-    assert check["issuer"] == exposed.outputs["tokenIssuer"]
-    assert check["jwksEndpoint"] == f"{check['issuer']}/.well-known/jwks.json"
 
 
 def test_a_foundation_elsewhere_without_a_pool_is_an_error_with_a_sentence(run):
