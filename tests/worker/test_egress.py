@@ -18,8 +18,10 @@ from tests.worker.hostile_bytes import Canary, hls_behind_an_avi_header, hls_beh
 
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_process import Limits, run_tool
+from vodstack_worker.relay import Relay
 from vodstack_worker.scratch import Scratch
 
+PYTHON = "/usr/bin/python3"
 PR_SET_PTRACER = 0x59616D61
 ANYBODY = ctypes.c_ulong(-1)
 START_SECONDS = 30
@@ -32,6 +34,14 @@ try:
     socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
 except OSError as error:
     print(error.strerror)
+"""
+FETCH = """
+import sys, urllib.request
+for address in sys.argv[1:]:
+    try:
+        print(urllib.request.urlopen(address, timeout=5).read().decode())
+    except OSError as error:
+        print(error)
 """
 
 
@@ -118,15 +128,44 @@ def test_a_call_is_seen_by_whoever_watches(canary: Canary, tmp_path: Path):
     assert trace.opened(canary.secret)
 
 
-def test_a_tool_that_calls_reaches_nobody(canary: Canary, scratch: Scratch, limits: Limits):
-    program = Path("/usr/bin/python3")
-    if not program.exists():
+def require_own_network() -> None:
+    if not Path(PYTHON).exists():
         pytest.skip("there is no Python that any user may run")
     own = ["--net"] if os.getuid() == 0 else ["--user", "--net"]
     if subprocess.run(["unshare", *own, "true"], check=False, capture_output=True).returncode:
         pytest.skip("the kernel here gives a process no network of its own")
+
+
+def test_a_tool_that_reads_by_the_relay_calls_nobody_else(
+    ffmpeg: str, tiny_clip: Path, canary: Canary, tmp_path: Path, *, scratch: Scratch, limits: Limits
+):
+    relay = Relay({"clip": tiny_clip.read_bytes()})
+    arguments = ["-nostdin", "-v", "error", "-i", relay.url("clip"), "-f", "null", "-"]
+    with watched(tmp_path / "trace"), scratch.job() as folder:
+        ending = asyncio.run(run_tool(ffmpeg, arguments, folder, limits, relay=relay))
+    assert (ending.code, ending.stderr) == (0, "")
+    ((host, port),) = Trace(tmp_path / "trace").called()
+    assert host == LOOPBACK
+    assert port != canary.port
+
+
+def test_a_tool_with_a_relay_reaches_what_it_serves_alone(canary: Canary, scratch: Scratch, limits: Limits):
+    require_own_network()
+    relay = Relay({"served": b"what is served"})
+    addresses = [relay.url("served"), relay.url("other"), f"http://{LOOPBACK}:{canary.port}/"]
     with scratch.job() as folder:
-        ending = asyncio.run(run_tool(str(program), ["-I", "-S", "-c", CALL, str(canary.port)], folder, limits))
+        ending = asyncio.run(run_tool(PYTHON, ["-I", "-c", FETCH, *addresses], folder, limits, relay=relay))
+    served, other, elsewhere = ending.stdout.decode().splitlines()
+    assert served == "what is served"
+    assert "404" in other
+    assert "refused" in elsewhere
+    assert canary.calls == []
+
+
+def test_a_tool_that_calls_reaches_nobody(canary: Canary, scratch: Scratch, limits: Limits):
+    require_own_network()
+    with scratch.job() as folder:
+        ending = asyncio.run(run_tool(PYTHON, ["-I", "-S", "-c", CALL, str(canary.port)], folder, limits))
     network, *said = ending.stdout.decode().splitlines()
     assert network != str(Path("/proc/self/ns/net").readlink())
     assert said != []
