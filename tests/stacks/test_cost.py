@@ -66,10 +66,11 @@ def test_the_bill_follows_the_config(run, prices):
     )
     parts = _parts(changed, prices)
     assert parts["nodes"].amount == Amount(*[Decimal("0.0336") * 4 * HOURS] * 2)
-    assert (parts["NAT gateways"].quantity, parts["public addresses of these"].quantity) == ("3", "3")
+    assert (parts["NAT gateways"].quantity, parts["public addresses of NAT gateways"].quantity) == ("3", "3")
     assert parts["disks of the nodes"].quantity == "400 GiB"
     assert parts["volumes of the monitoring"].quantity == "53 GiB"
     assert parts["load balancers"].quantity == "1"
+    assert parts["public addresses of load balancers"].quantity == "3"
     assert "alarms" not in parts
     savings = cost_savings.largest_savings(changed.resources, prices, count=99)
     by_change = {saving.change.partition(":")[0]: saving for saving in savings}
@@ -77,7 +78,7 @@ def test_the_bill_follows_the_config(run, prices):
     assert by_change["one NAT gateway for all zones"].amount.least == (Decimal("0.045") + Decimal("0.005")) * 2 * HOURS
     assert by_change["a short memory"].amount.least == Decimal("0.08") * 45
     assert by_change["disks for one worker's scratch"].amount.least == Decimal("0.08") * 60 * 4
-    assert by_change["the API for the cluster alone"].amount.least == Decimal("0.0225") * HOURS
+    assert by_change["the API for the cluster alone"].amount.least == (Decimal("0.0225") + 3 * Decimal("0.005")) * HOURS
 
 
 def test_the_largest_savings_come_first_and_what_saves_nothing_is_left_out(dev, prices):
@@ -105,6 +106,11 @@ def test_a_type_without_a_price_leaves_the_nodes_without_an_upper_bound(dev, pri
     assert cost_parts.node_price(odd, prices) == UNKNOWN
     first = replace(group, inputs={**group.inputs, "capacityType": "ON_DEMAND"})
     assert cost_parts.node_price(first, prices) == Amount(Decimal("0.0336"), Decimal("0.0336"))
+
+
+def test_an_issuer_of_our_own_costs_its_machine_client(run, prices):
+    issued = run("dev", foundation={"cognito": {}}, services={"auth": "cognito"})
+    assert str(_parts(issued, prices)["machine clients of Cognito"].amount) == "$6.00"
 
 
 def test_an_hour_of_video_is_reckoned_by_the_dearest_core_of_the_nodes(dev, prices):
@@ -176,7 +182,10 @@ def test_the_command_reckons_a_stack_that_reads_the_outputs_of_another(tmp_path)
     bill = json.loads(result.output)
     assert (bill["region"], bill["pricesOf"]) == ("eu-west-1", "us-east-1")
     assert {part["name"] for part in bill["month"]} >= {"control planes of EKS", "load balancers", "together"}
-    assert "NAT gateways" not in {part["name"] for part in bill["month"]}
+    bounds = {part["name"]: (part["least"], part["most"]) for part in bill["month"]}
+    assert "NAT gateways" not in bounds
+    assert bounds["public addresses of load balancers"] == ("0.0000", None)
+    assert bounds["together"][1] is None
 
 
 def test_a_stack_that_is_not_there_ends_with_a_sentence():

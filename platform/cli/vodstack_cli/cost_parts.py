@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from vodstack_cli.cost_prices import Amount, Prices
+from vodstack_cli.cost_prices import UNKNOWN, Amount, Prices
 from vodstack_platform.embedded.deployed import Resource
 
 HOURS_A_MONTH = Decimal(730)
@@ -18,10 +18,12 @@ ADDRESS = "aws:ec2/eip:Eip"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 SERVICE = "kubernetes:core/v1:Service"
 INGRESS_GROUP = "kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams"
+SUBNET = "aws:ec2/subnet:Subnet"
+_PUBLIC_TAG = "kubernetes.io/role/elb"
 _SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>Gi|Ti)")
 _COUNTED = (
     ("NAT gateways", NAT_GATEWAY, "nat-gateway", HOURS_A_MONTH),
-    ("public addresses of these", ADDRESS, "public-address", HOURS_A_MONTH),
+    ("public addresses of NAT gateways", ADDRESS, "public-address", HOURS_A_MONTH),
     ("keys", "aws:kms/key:Key", "key", Decimal(1)),
     ("alarms", "aws:cloudwatch/metricAlarm:MetricAlarm", "alarm", Decimal(1)),
     ("web access control lists", "aws:wafv2/webAcl:WebAcl", "web-acl", Decimal(1)),
@@ -86,7 +88,9 @@ def _all_parts(resources: Resources, prices: Prices) -> Iterator[Part]:
     yield _volumes("volumes of the monitoring", sum(map(_claimed_gib, of_type(resources, RELEASE))), prices)
     for name, resource_type, price, factor in _COUNTED:
         yield _counted(name, len(of_type(resources, resource_type)), prices.of(price).times(factor))
+    yield _counted("machine clients of Cognito", _machine_clients(resources), prices.of("machine-client"))
     yield _counted("load balancers", _load_balancers(resources), prices.of("load-balancer").times(HOURS_A_MONTH))
+    yield _balancer_addresses(resources, prices)
 
 
 def _counted(name: str, count: int, each: Amount) -> Part:
@@ -107,9 +111,31 @@ def node_disks_gib(resources: Resources) -> int:
     return sum(disks) * sum(map(nodes, of_type(resources, NODE_GROUP)))
 
 
+def _machine_clients(resources: Resources) -> int:
+    clients = of_type(resources, "aws:cognito/userPoolClient:UserPoolClient")
+    return len([each for each in clients if "client_credentials" in each.inputs.get("allowedOauthFlows", ())])
+
+
 def _load_balancers(resources: Resources) -> int:
-    services = [each for each in of_type(resources, SERVICE) if each.inputs["spec"].get("type") == "LoadBalancer"]
-    return len(services) + len(of_type(resources, INGRESS_GROUP))
+    return len(_balancing_services(resources)) + len(of_type(resources, INGRESS_GROUP))
+
+
+def _balancing_services(resources: Resources) -> list[Resource]:
+    return [each for each in of_type(resources, SERVICE) if each.inputs["spec"].get("type") == "LoadBalancer"]
+
+
+def _balancer_addresses(resources: Resources, prices: Prices) -> Part:
+    """One for each public subnet, where it faces the internet. Another stack's subnets are not counted here."""
+    groups = [each for each in of_type(resources, INGRESS_GROUP) if each.inputs["spec"].get("scheme") != "internal"]
+    facing = len(groups) + len(_balancing_services(resources))
+    public = [each for each in of_type(resources, SUBNET) if _PUBLIC_TAG in (each.inputs.get("tags") or {})]
+    if facing and not public:
+        return Part("public addresses of load balancers", "one a zone", UNKNOWN)
+    return _counted(
+        "public addresses of load balancers",
+        facing * len(public),
+        prices.of("public-address").times(HOURS_A_MONTH),
+    )
 
 
 def _claimed_gib(release: Resource) -> int:
