@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from vodstack_platform.closed_bucket import close_to_the_public, tls_only
 from vodstack_platform.config.exposure import AccessLogSettings
 from vodstack_platform.policy import Statement, policy_document
 
@@ -75,15 +76,7 @@ class AccessLogBucket(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(f"{name}-lifecycle", bucket=bucket.bucket, rules=[rule], opts=self._child)
 
     def _close(self, name: str, bucket: aws.s3.Bucket, args: AccessLogBucketArgs) -> aws.s3.BucketPolicy:
-        block = aws.s3.BucketPublicAccessBlock(
-            f"{name}-private",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self._child,
-        )
+        block = close_to_the_public(name, bucket.bucket, self._child)
         return aws.s3.BucketPolicy(
             f"{name}-writers",
             bucket=bucket.bucket,
@@ -105,12 +98,5 @@ def _policy(bucket_arn: pulumi.Output[str], args: AccessLogBucketArgs) -> pulumi
             resources=[objects],
             condition={"ArnLike": {"aws:SourceArn": balancers}},
         ),
-        Statement(
-            sid="TlsOnly",
-            effect="Deny",
-            principal="*",
-            actions=["s3:*"],
-            resources=[bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
-            condition={"Bool": {"aws:SecureTransport": "false"}},
-        ),
+        tls_only(bucket_arn),
     )

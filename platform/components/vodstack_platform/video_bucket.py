@@ -5,8 +5,9 @@ import pulumi
 import pulumi_aws as aws
 
 from vodstack_contracts.objects import ORIGINALS_PREFIX
+from vodstack_platform.closed_bucket import close_to_the_public, tls_only
 from vodstack_platform.config.foundation import BucketSettings
-from vodstack_platform.policy import Statement, policy_document
+from vodstack_platform.policy import policy_document
 
 _EXPOSED_HEADERS = ("ETag", "Content-Length", "Content-Range", "Accept-Ranges")
 _CORS_CACHE_SECONDS = 3600
@@ -72,15 +73,7 @@ class VideoBucket(pulumi.ComponentResource):
         )
 
     def _close_to_the_public(self) -> None:
-        access_block = aws.s3.BucketPublicAccessBlock(
-            f"{self._name}-private",
-            bucket=self.bucket_name,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self._child,
-        )
+        access_block = close_to_the_public(self._name, self.bucket_name, self._child)
         aws.s3.BucketOwnershipControls(
             f"{self._name}-owner",
             bucket=self.bucket_name,
@@ -90,17 +83,7 @@ class VideoBucket(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             f"{self._name}-tls",
             bucket=self.bucket_name,
-            policy=policy_document(
-                Statement(
-                    sid="TlsOnly",
-                    effect="Deny",
-                    principal="*",
-                    actions=["s3:*"],
-                    resources=[self.bucket_arn, pulumi.Output.concat(self.bucket_arn, "/*")],
-                    condition={"Bool": {"aws:SecureTransport": "false"}},
-                )
-            ),
-            # S3 refuses two concurrent changes of a bucket's access settings.
+            policy=policy_document(tls_only(self.bucket_arn)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[access_block]),
         )
 
