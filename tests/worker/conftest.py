@@ -38,6 +38,7 @@ from vodstack_worker.transcode import assemble, encode, playlists_of
 T = TypeVar("T")
 DEADLINE_SECONDS = 60.0
 VISIBILITY_SECONDS = 4
+SMALL_CHUNKS = {"VODSTACK_CHUNK_SECONDS": "4", "VODSTACK_LOCAL_BYTES": "0"}
 
 
 def wait_for(condition: Callable[[], T | None], what: str) -> T:

@@ -17,18 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.worker.conftest import Videos, WorkerProcess, Workers
+from tests.worker.conftest import SMALL_CHUNKS, Videos, WorkerProcess, Workers
 
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import Status
+from vodstack_contracts.videos import Status, Way
 
 WORKERS = 3
 VIDEOS = 20
 REPEATED_EVERY = 10
+REPEATS = 2 * VIDEOS // REPEATED_EVERY
 DELAYED_EVERY = 3
 DELAY_SECONDS = 3
 DRAIN_SECONDS = 240
 FOREVER_SECONDS = 3600
+ENVIRONMENT = {"VODSTACK_JOBS": "1", **SMALL_CHUNKS}
 QUICK = "VODSTACK_PROVE_QUICK" in os.environ
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
@@ -43,7 +45,8 @@ class Storm:
     clip_seconds: int
 
 
-STORM = Storm(30, 3, 2) if QUICK else Storm(180, 15, 20)
+# Videos are long enough for some chunks each.
+STORM = Storm(30, 3, 10) if QUICK else Storm(180, 15, 20)
 
 
 @dataclass
@@ -71,10 +74,10 @@ class Fleet:
         assert code == (0 if number is signal.SIGTERM and started else -number), victim.log()
         self.fill()
 
-    def events(self, name: str) -> Counter[str]:
-        """How often each video met the event, in all logs."""
+    def events(self, name: str) -> Counter[tuple[str, int | None]]:
+        """How often each video or chunk met the event, in all logs."""
         lines = (json.loads(line) for worker in self.workers.started for line in worker.log().splitlines())
-        return Counter(line["video_id"] for line in lines if line["event"] == name)
+        return Counter((line["video_id"], line.get("chunk")) for line in lines if line["event"] == name)
 
     def leave(self) -> None:
         for worker in self.running:
@@ -87,7 +90,7 @@ def storm_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "storm.mp4"
     picture = ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=25:duration={STORM.clip_seconds}"]
     tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={STORM.clip_seconds}"]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
     return path
 
@@ -125,7 +128,8 @@ def rage(fleet: Fleet, videos: Videos, clip: Path, number: signal.Signals) -> li
 
 def drain(videos: Videos, ids: list[str]) -> None:
     end = time.monotonic() + DRAIN_SECONDS
-    while not (videos.queue_is_empty() and all(videos.record(each).lease is None for each in ids)):
+    queues = (videos.foundation.queue_url, videos.foundation.chunks_queue_url)
+    while not (all(map(videos.queue_is_empty, queues)) and all(videos.record(each).lease is None for each in ids)):
         assert time.monotonic() < end, Counter(videos.record(each).status for each in ids)
         time.sleep(0.5)
 
@@ -135,8 +139,13 @@ def require_everything_once(fleet: Fleet, videos: Videos, ids: list[str]) -> Non
     assert {record.status for record in records.values()} == {Status.READY}
     assert {record.failures for record in records.values()} == {0}
     assert max(fleet.events("ready").values()) == 1
+    assert {record.plan.way for record in records.values() if record.plan} == {Way.CHUNKS}
     again = sum(record.attempts - 1 for record in records.values())
-    assert again <= len(fleet.struck)
+    # A repeat that comes while chunks are encoded looks for what is missing.
+    assert again <= len(fleet.struck) + REPEATS
+    encoded = fleet.events("chunk encoded")
+    assert {key for key, count in encoded.items() if count > 1 + len(fleet.struck)} == set()
+    assert sum(count - 1 for count in encoded.values()) <= len(fleet.struck)
     for video_id in ids:
         assert videos.keys(rendition_prefix(video_id)) == published(videos, video_id)
     assert "Uploads" not in videos.s3.list_multipart_uploads(Bucket=videos.foundation.bucket)
@@ -165,7 +174,7 @@ def published(videos: Videos, video_id: str) -> set[str]:
 
 
 def test_killed_workers_lose_nothing_and_leave_nothing(videos: Any, workers: Any, storm_clip: Path):
-    fleet = Fleet(workers, {"VODSTACK_VISIBILITY_TIMEOUT_SECONDS": "6", "VODSTACK_JOBS": "1"})
+    fleet = Fleet(workers, {"VODSTACK_VISIBILITY_TIMEOUT_SECONDS": "6", **ENVIRONMENT})
     fleet.fill()
     ids = rage(fleet, videos, storm_clip, signal.SIGKILL)
     drain(videos, ids)
@@ -175,7 +184,9 @@ def test_killed_workers_lose_nothing_and_leave_nothing(videos: Any, workers: Any
 
 
 def test_no_message_of_a_worker_told_to_leave_waits_for_a_timeout(videos: Any, workers: Any, storm_clip: Path):
-    fleet = Fleet(workers, {"VODSTACK_VISIBILITY_TIMEOUT_SECONDS": str(FOREVER_SECONDS), "VODSTACK_JOBS": "1"})
+    fleet = Fleet(
+        workers, {"VODSTACK_VISIBILITY_TIMEOUT_SECONDS": str(FOREVER_SECONDS), "VODSTACK_JOBS": "1", **SMALL_CHUNKS}
+    )
     fleet.fill()
     ids = rage(fleet, videos, storm_clip, signal.SIGTERM)
     drain(videos, ids)

@@ -1,19 +1,24 @@
 """Chunks of whatever cameras and editors write: the very frames of one pass, in time and in sync, across every join."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
+from tests.worker.conftest import SMALL_CHUNKS
 
+from vodstack_contracts.objects import rendition_prefix
+from vodstack_contracts.videos import Status, Way
 from vodstack_worker.arguments import Share, grid_filters, input_arguments
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import Chunk, Plan, plan_chunks, plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.scratch import Scratch
+from vodstack_worker.segments import _read_fragments
 
 CHUNK_SECONDS = 4.0
 PERIOD = 6
@@ -128,3 +133,75 @@ async def test_the_frames_of_all_chunks_are_those_of_one_pass(
         assert [len(piece) for piece in pieces[:-1]] == [chunk.end - chunk.first for chunk in chunks[:-1]]
         assert [frame for piece in pieces for frame in piece] == whole
         assert len({when for when, _ in whole}) == len(whole)
+
+
+def onsets(path: Path, kind: str) -> list[float]:
+    """When each flash or beep begins."""
+    found: list[float] = []
+    with av.open(str(path)) as container:
+        quiet = True
+        for frame in container.decode(**{kind: 0}):
+            for moment, loud in bright(frame) if kind == "video" else audible(frame):
+                if loud and quiet:
+                    found.append(moment)
+                # A tone crosses zero: only half a second of silence ends a beep.
+                quiet = not loud and (quiet or not found or moment - found[-1] > 0.5)
+    return found
+
+
+def bright(frame: Any) -> Iterator[tuple[float, bool]]:
+    """The left half is black but for the flash; its corner is looked at."""
+    plane = frame.to_ndarray(format="gray")
+    yield float(frame.time), float(plane[40:60, 20:60].mean()) > 235
+
+
+def audible(frame: Any) -> Iterator[tuple[float, bool]]:
+    levels = abs(frame.to_ndarray()[0])
+    for index in range(0, len(levels), 24):
+        yield float(frame.time) + index / frame.sample_rate, bool(levels[index : index + 24].max() > 0.1)
+
+
+def vmaf(ffmpeg: str, plan: Plan, folder: Path, made: Path) -> float:
+    """How like the source a result looks, frame by frame."""
+    rung = plan.rungs[0]
+    source = f"[0:{plan.probe.video_index}]{','.join(grid_filters(plan, None))},scale={rung.width}:{rung.height}"
+    filters = f"{source},format=yuv420p,setpts=N[source];[1:v]setpts=N[made];[made][source]libvmaf=n_threads=2"
+    command = [ffmpeg, *input_arguments(plan, Share()), "-i", made, "-filter_complex", filters, "-f", "null", "-"]
+    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stderr
+    return float(said.rpartition("VMAF score: ")[2].split()[0])
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("source", [source for source in SOURCES if not source.reason], ids=lambda source: source.name)
+def test_what_was_joined_from_chunks_plays_as_one(
+    source: Source, ffmpeg: str, tmp_path: Path, *, videos: Any, workers: Any, transcode: Any
+):
+    path = make(ffmpeg, tmp_path, source)
+    worker = workers.start(**SMALL_CHUNKS)
+    video_id = videos.upload(path)
+    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
+    assert record.status is Status.READY, worker.log()
+    assert record.plan.way is Way.CHUNKS, record.plan
+    folder = videos.fetch(rendition_prefix(video_id), tmp_path / "published")
+    whole = transcode(path)
+
+    playlist = folder / "hls/108p/index.m3u8"
+    assert playlist.read_text().count("EXT-X-MAP") == 1
+    assert "DISCONTINUITY" not in playlist.read_text()
+    with av.open(str(playlist)) as stream:
+        times = [float(frame.time or 0) for frame in stream.decode(video=0)]
+    assert times == pytest.approx([number / float(whole.plan.probe.rate) for number in range(len(times))], abs=0.0005)
+    with av.open(str(whole.mp4)) as mp4:
+        assert len(times) == len(list(mp4.decode(video=0)))
+    sound = sorted((folder / "hls/audio").glob("*.m4s"))
+    begins = [_read_fragments(each.read_bytes())[0] for each in sound]
+    assert begins[0] == 0
+    assert begins == sorted(set(begins))
+
+    made = folder / "video.mp4"
+    flashes, beeps = onsets(made, "video"), onsets(made, "audio")
+    assert len(flashes) == len(beeps) >= 2
+    offsets = [flash - beep for flash, beep in zip(flashes, beeps, strict=True)]
+    usual = [flash - beep for flash, beep in zip(onsets(whole.mp4, "video"), onsets(whole.mp4, "audio"), strict=True)]
+    assert offsets == pytest.approx(usual, abs=0.005)
+    assert abs(vmaf(ffmpeg, whole.plan, whole.folder, made) - vmaf(ffmpeg, whole.plan, whole.folder, whole.mp4)) <= 0.5

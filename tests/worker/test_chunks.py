@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+from tests.worker.conftest import SMALL_CHUNKS
 
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
 from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import EncodePlan, Status, Way
-
-SMALL_CHUNKS = {"VODSTACK_CHUNK_SECONDS": "4", "VODSTACK_LOCAL_BYTES": "0"}
 
 
 def named(folder: Path, playlist: str) -> set[str]:

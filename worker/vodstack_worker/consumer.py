@@ -105,6 +105,12 @@ class Consumer:
             self._metrics.errors.inc()
             self._log.error("malformed message", message_id=message.message_id, error=str(error)[:500])
             await message.hide(_POISON_SECONDS)
+        except AWS_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - a defect of ours, or a newer worker's words, must not take the others down
+            self._metrics.errors.inc()
+            self._log.exception("unexpected error", message_id=message.message_id)
+            await message.hide(_POISON_SECONDS)
 
     async def _settle(self, message: Message, verdict: Verdict) -> None:
         if verdict.done:

@@ -85,6 +85,8 @@ class Job:
 
     async def _hand_on(self, outcome: ToChunks, work: Work) -> Verdict:
         """The video is nobody's while its chunks are encoded. Should this die in between, the message comes back."""
+        if self._chunks is None:
+            return await self._retry("there is no chunks queue", counted=True)
         changes = {
             "plan": outcome.plan,
             "lease": replace(self._lease, expires_at=0.0),
@@ -93,9 +95,12 @@ class Job:
             "stage_seconds": self._taken.record.stage_seconds | work.stage_seconds,
         }
         await self._records.amend(self._video_id, self._lease.token, changes)
-        if self._chunks is None:
+        try:
+            await self._chunks.send([encode_chunk(job) for job in outcome.jobs])
+        except (RetryError, *AWS_ERRORS) as error:
+            self._metrics.errors.inc()
+            self._log.warning("could not send chunk jobs", error=repr(error)[:300])
             return Verdict(done=False, outcome="retried", hide_seconds=self._settings.retry_delay)
-        await self._chunks.send([encode_chunk(job) for job in outcome.jobs])
         self._log.info("handed on to chunks", plan_id=outcome.plan.plan_id, jobs=len(outcome.jobs))
         return Verdict(done=True, outcome="planned")
 

@@ -1,0 +1,120 @@
+"""Media tools read what the worker serves, and reach nothing else."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import pytest
+from aiobotocore.session import get_session
+from tests.worker.hostile_bytes import Canary, listening_canary
+
+from vodstack_worker.arguments import Share, encode_arguments
+from vodstack_worker.errors import GiveUpError, RetryError
+from vodstack_worker.media_process import Limits, run_tool
+from vodstack_worker.plans import plan_encode
+from vodstack_worker.probe import SOURCE, probe
+from vodstack_worker.relay import Relay, StoredObject
+from vodstack_worker.scratch import Scratch
+
+ASK = """
+import json, sys, urllib.error, urllib.request
+told = []
+for address in sys.argv[1:]:
+    request = urllib.request.Request(address, headers={"Range": "bytes=2-4"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            told.append([answer.status, answer.read().decode()])
+    except urllib.error.HTTPError as error:
+        told.append([error.code, ""])
+    except OSError as error:
+        told.append([0, ""])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Canary]:
+    with listening_canary(tmp_path) as listening:
+        yield listening
+
+
+def test_a_tool_reads_the_files_of_its_job_and_no_others(scratch: Scratch, limits: Limits):
+    program = Path("/usr/bin/python3")
+    if not program.exists():
+        pytest.skip("there is no Python that any user may run")
+    relay, other = Relay({SOURCE: b"0123456789"}), Relay({SOURCE: b"abcdefghij"})
+    asked = [relay.url(SOURCE), relay.url("another"), relay.url("../source"), other.url(SOURCE)]
+    with scratch.job() as folder:
+        call = run_tool(str(program), ["-I", "-S", "-c", ASK, *asked], folder, limits, relay=relay)
+        ending = asyncio.run(call)
+    assert json.loads(ending.stdout) == [[206, "234"], [404, ""], [404, ""], [404, ""]], ending.stderr
+    assert relay.sent_bytes == 3
+
+
+def refer_to(url: bytes, data: bytes) -> bytes:
+    """An MP4 whose pictures lie, by its own word, at an address."""
+    at = data.index(b"dref") - 4
+    size = int.from_bytes(data[at : at + 4])
+    entry = b"url " + bytes(4) + url + b"\0"
+    dref = b"dref" + bytes(4) + (1).to_bytes(4) + (4 + len(entry)).to_bytes(4) + entry
+    grown = bytearray(data[:at] + (4 + len(dref)).to_bytes(4) + dref + data[at + size :])
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+        start = data.rindex(parent, 0, at) - 4
+        length = int.from_bytes(data[start : start + 4]) + 4 + len(dref) - size
+        grown[start : start + 4] = length.to_bytes(4)
+    return bytes(grown)
+
+
+def test_an_mp4_that_refers_to_another_server_makes_no_tool_call_it(
+    canary: Canary, clip: Path, scratch: Scratch, limits: Limits
+):
+    hostile = refer_to(f"http://127.0.0.1:{canary.port}/a.mp4".encode(), clip.read_bytes())
+    relay = Relay({SOURCE: hostile})
+
+    async def encode_it(folder: Path) -> None:
+        plan = plan_encode(await probe(folder, limits, max_duration=60), threads=1)
+        arguments = encode_arguments(plan, Share(source=relay.url(SOURCE)), cpu_seconds=60)
+        await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, limits, relay=relay)
+
+    with scratch.job() as folder:
+        (folder / SOURCE).write_bytes(clip.read_bytes())
+        asyncio.run(encode_it(folder))
+    assert relay.sent_bytes > 0
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_ends(foundation: Any, scratch: Scratch, limits: Limits):
+    async def probe_it(folder: Path) -> Relay:
+        session: Any = get_session()
+        credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        async with session.create_client("s3", endpoint_url=foundation.endpoint_url, **credentials) as s3:
+            gone = StoredObject(s3=s3, bucket=foundation.bucket, key="originals/gone/source", size=1000, etag="x")
+            relay = Relay({SOURCE: gone})
+            arguments = ["-v", "error", "-protocol_whitelist", "http,tcp", "-f", "mov", "-i", relay.url(SOURCE)]
+            await run_tool(
+                imageio_ffmpeg.get_ffmpeg_exe(), [*arguments, "-f", "null", "-"], folder, limits, relay=relay
+            )
+            return relay
+
+    with scratch.job() as folder:
+        relay = asyncio.run(probe_it(folder))
+    with pytest.raises(RetryError, match="cannot be read"):
+        relay.require_whole()
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_what_is_no_whole_video_is_refused_where_it_lies(cut: int, clip: Path, scratch: Scratch, limits: Limits):
+    data = clip.read_bytes()
+    body = data[: len(data) // (2 * cut)]
+
+    class Piece:
+        size = len(body)
+
+        def read(self, start: int, length: int) -> bytes:
+            return body[start : start + length]
+
+    relay = Relay({SOURCE: body})
+    with scratch.job() as folder, pytest.raises(GiveUpError):
+        asyncio.run(probe(folder, limits, max_duration=60, relay=relay, remote=Piece()))
