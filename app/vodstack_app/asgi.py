@@ -1,5 +1,6 @@
 """The API's composition root."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from vodstack_app.playback.routes import play_video
 from vodstack_app.problem_details import exception_handlers
 from vodstack_app.services import STATE_KEY, build_services, provide_services
 from vodstack_app.settings import Settings
+from vodstack_app.tracing import Tracing
 from vodstack_app.uploads.routes import abort_upload, complete_upload, get_upload, start_upload
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
 from vodstack_app.videos.routes import delete_video, edit_video, get_video, list_videos, upload_video
@@ -51,6 +53,7 @@ ROUTES = (
 def create_app(settings: Settings, readiness: Readiness) -> Observation:
     """The whole API as an ASGI app. `readiness` is shared with the server, which knows when it is leaving."""
     metrics = Metrics()
+    tracing = Tracing()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -61,6 +64,7 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
             yield
             await services.deletions.leave()
             await services.intake.settle(UNDO_PATIENCE_SECONDS)
+        await asyncio.to_thread(tracing.close)
 
     app = Litestar(
         route_handlers=[*options_handlers(ROUTES), *ROUTES],
@@ -75,7 +79,7 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
         openapi_config=_describe_api(settings),
         logging_config=None,
     )
-    return Observation(app, metrics)
+    return Observation(app, metrics, tracing)
 
 
 def _describe_api(settings: Settings) -> OpenAPIConfig:

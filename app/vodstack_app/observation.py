@@ -10,12 +10,15 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from vodstack_app.errors import CLIENT_CLOSED_REQUEST
+from vodstack_app.identity import Identity
 from vodstack_app.metrics import Metrics
+from vodstack_app.tracing import Conclude, Tracing, current_traceparent, trace_id_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 UNMATCHED = "unmatched"
 REQUEST_ID_HEADER = b"x-request-id"
+TRACEPARENT_HEADER = b"traceparent"
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Anything may stand where the method stands; a label must not take every value a client thinks of.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -23,11 +26,12 @@ _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Observation:
-    """Counts and logs every request, and gives each an id."""
+    """Counts, traces and logs every request, and gives each an id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self.app = app
         self.metrics = metrics
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,23 +48,47 @@ class Observation:
             await send(message)
 
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
-            try:
-                await self.app(scope, receive, send_with_id)
-            finally:
-                self._record(scope, status, time.perf_counter() - started)
+        traceparent = _header(scope, TRACEPARENT_HEADER).decode("latin-1")
+        quietly = scope["path"] in _QUIET_PATHS
+        with (
+            self.metrics.requests_in_flight.track_inprogress(),
+            self.tracing.follow(_method(scope), traceparent, quietly=quietly) as end,
+        ):
+            known = {"request_id": request_id.decode()}
+            if trace_id := trace_id_of(current_traceparent()):
+                known["trace_id"] = trace_id
+            with structlog.contextvars.bound_contextvars(**known):
+                try:
+                    await self.app(scope, receive, send_with_id)
+                finally:
+                    self._record(scope, status, time.perf_counter() - started, end)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, end: Conclude) -> None:
         known = cast("Mapping[str, object]", scope)  # the router adds the template as it finds the route
         path = str(known.get("path_template") or UNMATCHED)
-        method = str(known.get("method", ""))
-        labels = (path, method if method in _METHODS else "other", str(status))
+        labels = (path, _method(scope), str(status))
         self.metrics.requests.labels(*labels).inc()
         self.metrics.request_duration.labels(*labels).observe(seconds)
         write = log.debug if path in _QUIET_PATHS else log.info
-        write("request", method=labels[1], path=path, status=status, seconds=round(seconds, 6))
+        write("request", method=labels[1], path=path, status=status, seconds=round(seconds, 6), **_owner(known))
+        end(path, status)
+
+
+def _method(scope: Scope) -> str:
+    method = str(cast("Mapping[str, object]", scope).get("method", ""))
+    return method if method in _METHODS else "other"
+
+
+def _owner(known: Mapping[str, object]) -> dict[str, str]:
+    """Who has asked, where the gate has found out."""
+    identity = cast("Mapping[str, object]", known.get("state") or {}).get("identity")
+    return {"owner": identity.owner} if isinstance(identity, Identity) else {}
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
 
 
 def _request_id(scope: Scope) -> bytes:
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
+    given = _header(scope, REQUEST_ID_HEADER)
     return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()

@@ -26,6 +26,7 @@ from vodstack_worker.pipeline import Pipeline
 from vodstack_worker.pulse import Pulse
 from vodstack_worker.records import Records
 from vodstack_worker.settings import Settings
+from vodstack_worker.tracing import Tracing
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -56,6 +57,7 @@ class Consumer:
         records: Records,
         pipeline: Pipeline,
         metrics: Metrics,
+        tracing: Tracing,
         pulse: Pulse,
     ) -> None:
         self._settings = settings
@@ -64,6 +66,7 @@ class Consumer:
         self._records = records
         self._pipeline = pipeline
         self._metrics = metrics
+        self._tracing = tracing
         self._pulse = pulse
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -163,8 +166,13 @@ class Consumer:
             taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
             queue = self._chunks.queue if self._chunks else None
             job = Job(taken, settings=self._settings, records=self._records, chunks=queue, metrics=self._metrics)
-            with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
+            with (
+                self._metrics.in_flight.track_inprogress(),
+                self._metrics.processing.time(),
+                self._tracing.follow(record) as tell,
+            ):
                 verdict = await job.run(self._pipeline, stop, beat)
+                tell(verdict.outcome)
         if verdict.outcome:
             self._metrics.jobs.labels(outcome=verdict.outcome).inc()
         return verdict

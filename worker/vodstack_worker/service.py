@@ -24,6 +24,7 @@ from vodstack_worker.records import Records
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.sweep import Sweep
+from vodstack_worker.tracing import Tracing
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -42,8 +43,9 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics, pulse = Metrics(), Pulse()
+    metrics, tracing, pulse = Metrics(), Tracing(), Pulse()
     async with AsyncExitStack() as stack:
+        stack.callback(tracing.close)
         port = await stack.enter_async_context(
             serve_probes(make_probes(metrics, pulse, stop), settings.host, settings.metrics_port)
         )
@@ -77,6 +79,7 @@ async def serve(settings: Settings) -> None:
             records=Records(dynamodb, settings.table),
             pipeline=Pipeline(s3, settings, scratch, limits, chunks.table if chunks else None),
             metrics=metrics,
+            tracing=tracing,
             pulse=pulse,
         )
         sweep = Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics)

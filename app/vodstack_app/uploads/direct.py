@@ -18,6 +18,7 @@ from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.identity import Identity
+from vodstack_app.tracing import current_traceparent
 from vodstack_app.uploads.plan import Part, Plan, make_plan
 from vodstack_app.videos.fields import VideoFields
 from vodstack_app.videos.objects import GONE
@@ -124,6 +125,7 @@ class DirectUploads:
             file_name=source.file_name,
             content_type=source.content_type,
             size_bytes=source.size_bytes,
+            traceparent=current_traceparent(),
             expires_at=int(time.time()) + UPLOAD_LIFE_SECONDS,
             direct=DirectUpload(upload_id=created["UploadId"], part_bytes=plan.part_bytes),
         )
@@ -164,8 +166,11 @@ class DirectUploads:
                 ExpiresIn=PART_URL_SECONDS,
             )
 
-    async def complete(self, video_id: str, identity: Identity) -> None:
-        """Make the original appear; a repetition does no harm. Raises IncompleteUploadError, or as `look` does."""
+    async def complete(self, video_id: str, identity: Identity) -> VideoRecord:
+        """Make the original appear, and tell how its record was; a repetition does no harm.
+
+        Raises IncompleteUploadError, or as `look` does.
+        """
         progress = await self.look(video_id, identity)
         if progress.missing:
             first = progress.missing[0].number
@@ -176,6 +181,7 @@ class DirectUploads:
             await self._assemble(progress)
         if progress.record.status is Status.UPLOADING:
             await self._enqueue(video_id)
+        return progress.record
 
     async def abort(self, video_id: str, identity: Identity) -> None:
         """Let go of every part. Raises NotFoundError, ConflictError or UnavailableError."""

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Annotated
 
 from litestar import Response, delete, get, post
@@ -17,6 +18,7 @@ from vodstack_app.uploads.documentation import StartOperation
 from vodstack_app.uploads.views import PartView, StartUpload, UploadView, view_upload
 from vodstack_app.videos.ids import read_video_id
 from vodstack_app.videos.views import UploadedView
+from vodstack_contracts.videos import Status
 
 BODY_LIMIT_BYTES = 256 * 1024
 # URLs in one answer; a long upload asks again.
@@ -93,7 +95,10 @@ async def complete_upload(
 ) -> UploadedView:
     """Once every part has arrived; processing follows by itself. It may be asked again."""
     known = read_video_id(video_id)
-    await services.uploads.complete(known, identity)
+    record = await services.uploads.complete(known, identity)
+    if record.status is Status.UPLOADING:
+        started = datetime.fromisoformat(record.upload_date)
+        services.metrics.note_upload("direct", record.size_bytes or 0, (datetime.now(UTC) - started).total_seconds())
     return UploadedView(known)
 
 

@@ -19,6 +19,7 @@ from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claimed, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.metrics import Metrics
+from vodstack_app.tracing import current_traceparent
 from vodstack_app.videos.fields import VideoFields
 from vodstack_app.videos.form import UploadForm
 from vodstack_app.videos.objects import StoredObjects
@@ -88,7 +89,7 @@ class Intake:
             await asyncio.wait(self._running, timeout=patience_seconds)
 
     async def _receive(self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str, key: str | None) -> Received:
-        video_id = new_video_id()
+        video_id, started = new_video_id(), time.monotonic()
         claim: Claim | None = None
         if key is not None:
             form.digest = hashlib.sha256()
@@ -102,6 +103,7 @@ class Intake:
                     await upload.write(data, form)
                     self._metrics.upload_bytes.inc(len(data))
             await upload.finish(form)
+            self._metrics.note_upload("streamed", form.file_bytes, time.monotonic() - started)
         except BaseException:
             await uninterrupted(upload.undo())
             raise
@@ -186,6 +188,7 @@ class _Upload:
             owner=self._owner,
             file_name=form.file_name,
             content_type=form.content_type,
+            traceparent=current_traceparent(),
             expires_at=int(time.time()) + RECORD_LIFE_SECONDS,
         )
 

@@ -9,6 +9,9 @@ WORKER_PROCESSING_DURATION = "worker_processing_duration_seconds"  # time at wor
 WORKER_ERRORS = "worker_errors_total"
 
 UPLOADS_IN_FLIGHT = "vodstack_uploads_in_flight"
+HTTP_REQUESTS_IN_FLIGHT = "vodstack_http_requests_in_flight"  # streams of events included
+UPLOAD_SIZE = "vodstack_upload_size_bytes"  # label way: streamed, direct; uploads that became videos
+UPLOAD_DURATION = "vodstack_upload_duration_seconds"  # likewise
 UPLOAD_BYTES = "vodstack_upload_bytes_total"
 WORKER_JOBS_IN_FLIGHT = "vodstack_worker_jobs_in_flight"
 WORKER_JOBS = "vodstack_worker_jobs_total"  # label outcome: ready, failed, dropped, returned, retried

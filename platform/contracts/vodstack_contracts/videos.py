@@ -160,7 +160,8 @@ class VideoRecord(Struct, kw_only=True):
     """One video as the videos table holds it.
 
     Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live. `setback` is why the
-    last attempt came to nothing, for the operator alone.
+    last attempt came to nothing, for the operator alone. `traceparent` is of the request that brought the video (W3C Trace
+    Context).
     """
 
     video_id: str
@@ -177,6 +178,7 @@ class VideoRecord(Struct, kw_only=True):
     size_bytes: int | None = None
     expires_at: int | None = None
     direct: DirectUpload | None = None
+    traceparent: str = ""
     stage: Stage | None = None
     progress: Fraction = 0.0
     lease: Lease | None = None
