@@ -15,10 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from backends import ANSWERS_PORT, Backend, fast_backend
 from issuer import SUBJECT, Issuer, issuing
-from observed import get, processor_seconds, run_service, say
+from observed import get, listener, processor_seconds, run_service, say
 
 PEER = "peers.fastapi_service"
 WAIT_SECONDS = 600
@@ -26,7 +27,7 @@ WAIT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Service:
-    """Something to measure; a peer that others started has no process that we know."""
+    """Something to measure; the process of a peer that others started may be hidden from us."""
 
     name: str
     url: str
@@ -105,7 +106,7 @@ def _services(
             found.append(Service(name, f"http://127.0.0.1:{process.port(ANSWERS_PORT)}", process.pid))
         if peer:
             _await_peer(peer, backend, issuer)
-            found.append(Service("the peer", peer))
+            found.append(Service("the peer", peer, listener(_port(peer))))
         ours, cached, other = found
         yield ours, cached, other
 
@@ -118,12 +119,16 @@ def _await_peer(url: str, backend: Backend, issuer: Issuer) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         try:
-            get(int(url.rstrip("/").rpartition(":")[2]), "/")
+            get(_port(url), "/")
         except OSError:
             time.sleep(0.5)
         else:
             return
     raise SystemExit(f"Nothing answers at {url}.")
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 80
 
 
 def _loads(services: tuple[Service, Service, Service], scale: Scale) -> list[Load]:
@@ -178,11 +183,18 @@ def _measure(load: Load, pairs: int, backend: Backend) -> dict[str, Figures]:
 def _report(load: Load, figures: dict[str, Figures]) -> None:
     peer = figures[load.services[-1].name]
     say(f"\n{load.title}: median [range] of {len(peer.rates)}")
-    say(f"{'':>14} {load.unit:>24} {'CPU ms each':>24} {'times the peer':>20}")
+    say(f"{'':>14} {load.unit:>22} {'CPU ms each':>22} {'times the peer':>19} {'the same by CPU':>19}")
     for name, own in figures.items():
-        ratios = [rate / others for rate, others in zip(own.rates, peer.rates, strict=True)]
-        ratio = "" if own is peer else _spread(ratios, 2)
-        say(f"{name:>14} {_spread(own.rates, 0):>24} {_spread(own.milliseconds, 2):>24} {ratio:>20}")
+        line = f"{name:>14} {_spread(own.rates, 0):>22} {_spread(own.milliseconds, 2):>22}"
+        if own is not peer:
+            line += f" {_spread(_ratios(own.rates, peer.rates), 2):>19}"
+            line += f" {_spread(_ratios(peer.milliseconds, own.milliseconds), 2):>19}"
+        say(line)
+
+
+def _ratios(ours: list[float], others: list[float]) -> list[float]:
+    """Pair by pair; none where one of the two is not known."""
+    return [one / other for one, other in zip(ours, others, strict=False)]
 
 
 def _spread(values: list[float], digits: int) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 START_SECONDS = 60
+LISTENING = "0A"  # as /proc/net writes the state
 
 
 def say(line: str) -> None:
@@ -78,6 +79,21 @@ def processor_seconds(pid: int) -> float:
     """The CPU time that the process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def listener(port: int) -> int | None:
+    """The process that listens on the port, where it is one that we may look at."""
+    sockets: set[str] = set()
+    for family in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{family}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{fields[9]}]")
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(str(opened.readlink()) in sockets for opened in (entry / "fd").iterdir()):
+                return int(entry.name)
+    return None
 
 
 def forget_peak(pid: int) -> None:
