@@ -70,7 +70,8 @@ def pod_of(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 def one(kind: str) -> dict[str, Any]:
-    return copy.deepcopy(next(content for content in manifests_of("dev") if content["kind"] == kind))
+    everything = manifests_of("dev with all that it leaves out")
+    return copy.deepcopy(next(content for content in everything if content["kind"] == kind))
 
 
 @pytest.mark.parametrize("name", sorted(stacks.ALTERNATIVES))
@@ -85,13 +86,32 @@ def test_every_manifest_is_accepted(api, namespaces, name):
     assert not refused
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "ServiceMonitor"])
-def test_a_misspelt_field_is_refused(api, namespaces, kind):
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("Deployment", "selector"),
+        ("EC2NodeClass", "metadataOptions"),
+        ("Ingress", "rules"),
+        ("IngressClassParams", "scheme"),
+        ("NodePool", "limits"),
+        ("ScaledObject", "triggers"),
+        ("ServiceMonitor", "selector"),
+    ],
+)
+def test_a_misspelt_field_is_refused(api, namespaces, kind, field):
     content = one(kind)
-    content["spec"]["selektor"] = content["spec"].pop("selector")
+    content["spec"][f"{field}k"] = content["spec"].pop(field)
     verdict = api.apply(content, dry_run=True)
     assert not verdict.accepted
-    assert ".spec.selektor: field not declared in schema" in verdict.message
+    assert f".spec.{field}k: field not declared in schema" in verdict.message
+
+
+def test_karpenter_is_asked_what_its_nodes_may_be_like(api, namespaces):
+    node_class, pool = one("EC2NodeClass"), one("NodePool")
+    node_class["spec"]["amiSelectorTerms"] = [{"alias": "bottlerocket"}]
+    assert "'alias' is improperly formatted" in api.apply(node_class, dry_run=True).message
+    pool["spec"]["template"]["spec"]["requirements"][0]["key"] = "karpenter.sh/colour"
+    assert "is restricted" in api.apply(pool, dry_run=True).message
 
 
 def test_the_restricted_pod_security_standard_is_enforced_on_our_namespace(api, namespaces):

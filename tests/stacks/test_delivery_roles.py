@@ -1,5 +1,6 @@
 """The roles that the delivery workflows take."""
 
+import fnmatch
 import json
 
 import pytest
@@ -86,6 +87,19 @@ def test_every_bucket_of_the_program_is_one_that_a_deployment_may_make(delivered
     assert len(buckets) == 2
     for bucket in buckets:
         assert bucket.inputs["bucketPrefix"].startswith(tuple(prefixes)), bucket.urn
+
+
+def test_every_rule_on_events_is_one_that_a_deployment_may_make(delivered):
+    patterns = [
+        resource
+        for statement in _statements(delivered, "deploy")
+        if "events:PutRule" in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+    rules = delivered.of_type("aws:cloudwatch/eventRule:EventRule")
+    assert rules
+    for rule in rules:
+        assert any(fnmatch.fnmatch(rule.outputs["arn"], pattern) for pattern in patterns), rule.urn
 
 
 def test_each_policy_fits_its_limit(delivered):

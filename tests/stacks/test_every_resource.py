@@ -117,6 +117,16 @@ def test_every_core_manifest_is_valid_to_the_letter(alternative):
             kubernetes_validate.validate(manifest.content, "1.35", strict=True)
 
 
+def test_every_kubernetes_object_is_a_manifest(alternative):
+    """What is none is neither rendered nor shown to the API server of `make test-cluster`."""
+    objects = [
+        (r.inputs["kind"], r.outputs["metadata"]["name"])
+        for r in alternative.known.resources
+        if r.type.startswith("kubernetes:") and not r.type.startswith("kubernetes:helm.sh/")
+    ]
+    assert sorted(objects) == sorted((manifest.kind, manifest.name) for manifest in alternative.known.manifests)
+
+
 def test_every_image_is_pinned(alternative):
     for manifest in alternative.known.manifests:
         for container in _containers(manifest.content):

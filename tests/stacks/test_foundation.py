@@ -182,3 +182,16 @@ def test_subnets_lie_in_the_vpc_and_do_not_overlap(cidr, zones):
     assert len(networks) == 2 * zones
     assert all(network.subnet_of(ipaddress.IPv4Network(cidr)) for network in networks)
     assert not [1 for a in networks for b in networks if a is not b and a.overlaps(b)]
+
+
+def test_an_emulators_stack_calls_nobody_but_the_emulator(run):
+    """A service without an endpoint of its own would be asked for at AWS, with throw-away credentials."""
+    optional = {"alarms": {"monthlyBudgetUsd": 10}, "cognito": {"deletionProtection": False}}
+    emulated = run("emulator", foundation=optional)
+    (endpoints,) = json.loads(emulated.one("pulumi:providers:aws").inputs["endpoints"])
+    called = {resource.type.split("/")[0].removeprefix("aws:") for resource in emulated.resources}
+    services = {name for name in called if ":" not in name} - {"eks"}
+    assert services >= {"cognito", "s3", "sns"}
+    assert {"cognitoidp" if name == "cognito" else name for name in services} <= {
+        name for name, address in endpoints.items() if address == "http://127.0.0.1:5000"
+    }

@@ -7,7 +7,22 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 # Every service that the program calls, for an emulator answers on one address for all of them.
-_EMULATED_SERVICES = ("dynamodb", "ec2", "ecr", "eks", "iam", "kms", "s3", "sqs", "ssm", "sts")
+_EMULATED_SERVICES = (
+    "budgets",
+    "cloudwatch",
+    "cognitoidp",
+    "dynamodb",
+    "ec2",
+    "ecr",
+    "eks",
+    "iam",
+    "kms",
+    "s3",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+)
 _EMULATOR_CREDENTIAL = "test"
 
 

@@ -15,7 +15,7 @@ from vodstack_platform.embedded.errors import ManifestError
 
 KUBERNETES_VERSION: Final = "1.34"
 _GENERATED: Final = "# Written by `make render`. Edit the Pulumi program instead.\n"
-_TYPE: Final = re.compile(r"kubernetes:(?P<api_version>[^:]+):(?P<kind>[A-Za-z]+)")
+_TYPE: Final = re.compile(r"kubernetes:(?P<api_version>[^:]+):(?P<kind>[A-Za-z0-9]+)")
 _FIRST: Final = ("apiVersion", "kind", "metadata")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
