@@ -11,9 +11,11 @@ from vodstack_platform.api_ingress import ApiIngress, ApiIngressArgs, TokenCheck
 from vodstack_platform.config import StackSettings
 from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.load_balancer_controller import LoadBalancerController, LoadBalancerControllerArgs
+from vodstack_platform.network_policies import Callers
 from vodstack_platform.video_bucket import name_prefix
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
+TRUSTED_PROXIES = "FORWARDED_ALLOW_IPS"  # uvicorn's own variable
 
 
 def build(
@@ -45,6 +47,11 @@ def build(
         else None,
     )
     return ApiIngress("api", args, opts).url
+
+
+def trust(callers: Callers) -> dict[str, pulumi.Input[str]]:
+    """Lets the API believe the load balancer, and nobody else, that a client came by TLS, and from where."""
+    return {TRUSTED_PROXIES: callers.apply(",".join)} if isinstance(callers, pulumi.Output) else {}
 
 
 def callers(exposure: ExposureSettings, data: Foundation, opts: pulumi.ResourceOptions) -> pulumi.Output[list[str]]:

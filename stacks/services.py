@@ -45,10 +45,10 @@ def build(
     variables = shared_variables(data, log_format=settings.log_format, log_level=settings.log_level)
     shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=variables)
     place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
-    api = place.identity("api", api_statements(data))
-    _scale_api(settings, place, Workload("api", _api(settings, data, place, api), opts))
-    worker = run_worker(_worker(settings, data, place), place.settings, opts)
     callers = _callers(settings.exposure, data, opts)
+    api = place.identity("api", api_statements(data))
+    _scale_api(settings, place, Workload("api", _api(settings, data, place, api, callers), opts))
+    worker = run_worker(_worker(settings, data, place), place.settings, opts)
     NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace, callers), opts)
     address = ApiAddress("api", _address(settings, namespace), opts)
     ingress = settings.exposure.mode == "ingress"
@@ -91,7 +91,9 @@ class _Place:
         return ServiceImage(name, args, self.opts).reference
 
 
-def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity) -> WorkloadArgs:
+def _api(
+    settings: ServicesSettings, data: Foundation, place: _Place, identity: WorkloadIdentity, callers: Callers
+) -> WorkloadArgs:
     drain = INGRESS_DRAIN_SECONDS if settings.exposure.mode == "ingress" else API_DRAIN_SECONDS
     environment: dict[str, pulumi.Input[str]] = {
         Variable.PORT: str(settings.api.port),
@@ -99,7 +101,9 @@ def _api(settings: ServicesSettings, data: Foundation, place: _Place, identity: 
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
-    environment |= _auth(settings, data) | _limits(settings)
+    if settings.api.cors_origins:
+        environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
+    environment |= _auth(settings, data) | _limits(settings) | edge.trust(callers)
     return WorkloadArgs(
         namespace=place.namespace,
         labels=labels("api"),

@@ -3,8 +3,10 @@
 import ipaddress
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from vodstack_app.server import KEEP_ALIVE_SECONDS
 from vodstack_platform.embedded.errors import ProgramError
@@ -137,7 +139,7 @@ def test_it_asks_the_pods_themselves_and_gives_running_uploads_their_time(expose
     attributes = _annotation(exposed, "api", "target-group-attributes").split(",")
     assert f"deregistration_delay.timeout_seconds={grace}" in attributes
     drain = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    environment = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    environment = _environment(exposed)
     assert drain == 15
     assert drain + int(environment["VODSTACK_SHUTDOWN_GRACE_SECONDS"]) < grace
 
@@ -179,6 +181,32 @@ def test_the_api_admits_the_load_balancers_subnets_alone(exposed, bare):
         assert len(rule["from"]) == len(subnets) == 2
         for peer in rule["from"]:
             assert ipaddress.ip_network(peer["ipBlock"]["cidr"]).prefixlen > 16
+
+
+def _environment(deployed):
+    pod = deployed.one("kubernetes:apps/v1:Deployment", "api").inputs["spec"]["template"]["spec"]
+    return {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+
+
+async def test_the_api_believes_the_load_balancer_alone_that_a_client_came_by_tls(exposed):
+    """Otherwise the URLs of videos would say http, where nobody listens."""
+    trusted = _environment(exposed)["FORWARDED_ALLOW_IPS"]
+    seen = []
+
+    async def record(scope, _receive, _send):
+        seen.append((scope["scheme"], scope["client"][0]))
+
+    headers = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-for", b"198.51.100.7")]
+    balancer = str(ipaddress.ip_network(trusted.split(",")[1])[9])
+    for address in (balancer, "10.0.255.9"):
+        scope = {"type": "http", "scheme": "http", "client": (address, 40000), "headers": headers}
+        middleware: Any = ProxyHeadersMiddleware(cast("Any", record), trusted)
+        await middleware(scope, None, None)
+    assert seen == [("https", "198.51.100.7"), ("http", "10.0.255.9")]
+
+
+def test_without_a_load_balancer_that_speaks_http_no_header_is_believed(dev):
+    assert "FORWARDED_ALLOW_IPS" not in _environment(dev)
 
 
 def test_a_network_without_such_subnets_is_an_error_with_a_sentence(run):
