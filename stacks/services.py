@@ -103,6 +103,8 @@ def _api(
     }
     if settings.api.cors_origins:
         environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
+    if settings.api.cors_origins:
+        environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
     environment |= _auth(settings, data) | _limits(settings) | edge.trust(callers)
     return WorkloadArgs(
         namespace=place.namespace,

@@ -6,6 +6,7 @@ AppError
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
   TooManyRequestsError, StorageFullError: the owner has had a fair share
   UploadError: what is wrong with a client's upload
+  HeadTooLargeError: refused before the request is read
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
 """
@@ -254,6 +255,14 @@ class TooLargeError(UploadError):
     name = "too-large"
     status = 413
     title = "The upload is too large"
+
+
+class HeadTooLargeError(AppError):
+    """A request with too many headers, or too long ones."""
+
+    name = "head-too-large"
+    status = 431
+    title = "The request's headers are too large"
 
 
 class SlowClientError(UploadError):

@@ -8,6 +8,7 @@ import structlog
 import uvicorn
 
 from vodstack_app.asgi import create_app
+from vodstack_app.connection import Connection
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.settings import Settings
 
@@ -25,6 +26,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, self.readiness),
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -13,6 +13,8 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 TIB = 1024 * GIB
 
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.\[\]:-]+)$")]
+
 
 class SettingsError(Exception):
     """The environment does not let the API start; the message names every variable that is wrong."""
@@ -37,6 +39,7 @@ class Settings(BaseSettings):
     oidc_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = Field(default=30.0, alias=Variable.OIDC_LEEWAY)
     host: str = Field(default="0.0.0.0", alias=Variable.HOST)  # noqa: S104 - a container is reached from outside
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=DEFAULT_PORT, alias=Variable.PORT)
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(default=(), alias=Variable.CORS_ORIGINS)
     max_upload_bytes: Annotated[int, Field(ge=1, le=TIB)] = Field(default=20 * GIB, alias=Variable.MAX_UPLOAD_BYTES)
     max_uploads: Annotated[int, Field(ge=1)] = Field(default=16, alias=Variable.MAX_UPLOADS)
     body_timeout_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.BODY_TIMEOUT)
@@ -47,9 +50,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(default="json", alias=Variable.LOG_FORMAT)
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias=Variable.LOG_LEVEL)
 
-    @field_validator("oidc_client_ids", mode="before")
+    @field_validator("oidc_client_ids", "cors_origins", mode="before")
     @classmethod
-    def _split_client_ids(cls, given: object) -> object:
+    def _split_words(cls, given: object) -> object:
         return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
 
     @model_validator(mode="after")

@@ -140,7 +140,11 @@ def test_everyone_is_let_in_only_where_the_config_says_so(dev):
 
 def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_names(run):
     oidc = {"issuer": "https://issuer.example/pool", "clientIds": ["web", "batch"], "scopePrefix": "vodstack/"}
-    limits = {"requestsPerMinute": 600, "storedBytes": 10**12}
+    limits = {
+        "requestsPerMinute": 600,
+        "storedBytes": 10**12,
+        "corsOrigins": ["https://a.example", "https://b.example"],
+    }
     asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}, "api": limits})
     environment = {each["name"]: each.get("value") for each in _container(asking, "api")[1]["env"]}
     assert environment["VODSTACK_AUTH"] == "oidc"
@@ -148,6 +152,7 @@ def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_nam
     assert environment["VODSTACK_OIDC_CLIENT_IDS"] == "web,batch"
     assert environment["VODSTACK_OIDC_SCOPE_PREFIX"] == "vodstack/"
     assert environment["VODSTACK_REQUESTS_PER_MINUTE"] == "600"
+    assert environment["VODSTACK_CORS_ORIGINS"] == "https://a.example,https://b.example"
     assert environment["VODSTACK_STORED_BYTES"] == str(10**12)
 
 

@@ -24,6 +24,7 @@ class Variable(StrEnum):
     OIDC_CLIENT_IDS = "VODSTACK_OIDC_CLIENT_IDS"  # separated by commas
     OIDC_SCOPE_PREFIX = "VODSTACK_OIDC_SCOPE_PREFIX"  # what the issuer puts before `videos:read`
     OIDC_LEEWAY = "VODSTACK_OIDC_LEEWAY_SECONDS"  # how far its clock may be off ours
+    CORS_ORIGINS = "VODSTACK_CORS_ORIGINS"  # of web pages that may use the API, separated by commas; `*` for all
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
     MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
     REQUESTS_PER_MINUTE = "VODSTACK_REQUESTS_PER_MINUTE"  # that one owner may make; 0 for any number

@@ -77,6 +77,8 @@ class ApiSettings(Section):
     max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
     """Uploads that one pod takes at a time; each needs memory (docs/benchmarks.md)."""
 
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.\[\]:-]+)$")], ...] = ()
+    """Origins of web pages that may use the API, such as `https://app.example`; `*` for all."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests that one owner may make in a minute, playback's included. Unset: any number."""
     stored_bytes: Annotated[int, Field(ge=1)] | None = None
