@@ -8,6 +8,7 @@ from vodstack_platform.config.reading import ConfigError, parse_settings, read_s
 LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
 IMAGES = {"images": {"tag": "v1"}}
 OIDC = {"issuer": "https://issuer.example/pool", "audience": "videos"}
+LONG = OIDC | {"issuer": f"https://issuer.example/{'p' * 300}", "jwksUrl": "https://issuer.example/keys"}
 INGRESS = {
     "mode": "ingress",
     "sourceRanges": ["198.51.100.0/24"],
@@ -84,6 +85,11 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"services": {"auth": "oidc"}}, ["vodstack:services", "go together"]),
         ({"services": {"auth": "cognito", "oidc": OIDC}}, ["vodstack:services", "go together"]),
         (LAPTOP | {"services": IMAGES | {"auth": "cognito"}}, ["there is no pool", "foundation.cognito"]),
+        ({"foundation": {"cognito": {"domain": "our-aws-videos"}}}, ["cognito.domain", "aws", "choose another name"]),
+        (
+            LAPTOP | {"services": {"auth": "oidc", "oidc": LONG, "exposure": INGRESS}},
+            ["vodstack:services", "256 characters", "exposure.checkTokens"],
+        ),
         ({"foundation": {"cognito": {"machineScopes": ["videos:all"]}}}, ["machineScopes.0", '"videos:all"']),
         ({"services": {"oidc": OIDC}}, ["vodstack:services", "go together"]),
         (

@@ -50,7 +50,7 @@ class Reach:
     def profiles(self) -> list[pulumi.Input[str]]:
         return [pulumi.Output.concat("arn:aws:iam::", self.account_id, ":instance-profile/*")]
 
-    def tags(self, of: str, *, pool: str = _NODEPOOL, **more: pulumi.Input[str]) -> Conditions:
+    def tags(self, of: str, *, pool: str = _NODEPOOL) -> Conditions:
         """Tags, of a `Request` or a `Resource`, that say whose it is."""
         key = f"aws:{of}Tag"
         names: dict[str, pulumi.Input[str]] = {f"{key}/kubernetes.io/cluster/{self.cluster}": "owned"}
@@ -58,7 +58,7 @@ class Reach:
             names[f"{key}/eks:eks-cluster-name"] = self.cluster
         if pool == _NODECLASS:
             names[f"{key}/topology.kubernetes.io/region"] = self.region
-        return {"StringEquals": {**names, **more}, "StringLike": {f"{key}/{pool}": "*"}}
+        return {"StringEquals": names, "StringLike": {f"{key}/{pool}": "*"}}
 
 
 def controller_statements(reach: Reach) -> list[Statement]:

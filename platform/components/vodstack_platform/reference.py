@@ -28,7 +28,7 @@ An option is set in the file, or by its path: `pulumi config set --path vodstack
 What holds data is protected three times: by Pulumi (`foundation.protect`), by DynamoDB (`foundation.tables`), and by
 S3, which deletes no bucket that holds objects (`foundation.bucket.forceDestroy`). Taking `foundation` out of `layers`,
 or `pulumi destroy`, therefore fails and says which resource is protected. To remove it for good, set `protect` and
-`deletionProtection` to false, run `pulumi up`, then remove it.
+`deletionProtection` to false, run `pulumi up`, then remove it; docs/operations.md has the commands.
 
 To split a stack, move the layer and keep what it holds: `pulumi state move --source dev --dest data <urn>`, with the
 URN of the layer (`pulumi stack --show-urns`), takes the layer and all below it. Then name the new stack in

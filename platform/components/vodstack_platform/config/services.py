@@ -14,6 +14,7 @@ Count = Annotated[int, Field(ge=1, le=500)]
 # Measured, in docs/benchmarks.md.
 API_IDLE_MIB = 100
 UPLOAD_MIB = 27
+EDGE_ISSUER_CHARACTERS = 256
 # A stopping pod serves on while load balancers learn of it, which takes the HTTPS one longer.
 INGRESS_DRAIN_SECONDS = 15
 INGRESS_GRACE_SECONDS = 2 * INGRESS_DRAIN_SECONDS
@@ -193,6 +194,11 @@ class ServicesSettings(Section):
     def _an_ingress_has_what_it_needs(self) -> "ServicesSettings":
         if self.exposure.mode != "ingress":
             return self
+        if self.oidc and self.exposure.check_tokens and len(self.oidc.issuer) > EDGE_ISSUER_CHARACTERS:
+            raise ValueError(
+                f"a load balancer knows issuers of up to {EDGE_ISSUER_CHARACTERS} characters: "
+                "set exposure.checkTokens to false, and the API alone checks tokens"
+            )
         if self.oidc and self.exposure.check_tokens and not self.oidc.jwks_url:
             raise ValueError(
                 "exposure.mode ingress checks tokens at the load balancer, which has to know the issuer's keys: "
