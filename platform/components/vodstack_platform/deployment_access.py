@@ -44,7 +44,14 @@ class Territory:
 
 
 def deploy_statements(territory: Territory) -> list[Statement]:
-    return [*_state(territory), *_data(territory), *_alarms(territory), *_roles(territory), *_cluster(territory)]
+    return [
+        *_state(territory),
+        *_data(territory),
+        *_tokens(territory),
+        *_alarms(territory),
+        *_roles(territory),
+        *_cluster(territory),
+    ]
 
 
 def preview_statements(territory: Territory) -> list[Statement]:
@@ -80,9 +87,13 @@ def _of_state_key(territory: Territory, sid: str, names: list[str]) -> Statement
     )
 
 
+def _of_stack(territory: Territory) -> dict[str, dict[str, str]]:
+    """For what has no name of ours: the tag by which it is the stack's."""
+    return {"StringEquals": {"aws:ResourceTag/stack": territory.stack}}
+
+
 def _data(territory: Territory) -> list[Statement]:
     buckets = [f"arn:aws:s3:::{prefix}*" for prefix in territory.bucket_prefixes]
-    stack_key = {"StringEquals": {"aws:ResourceTag/stack": territory.stack}}
     return [
         Statement(sid="Bucket", actions=actions("s3", named.S3_BUCKET), resources=buckets),
         Statement(
@@ -109,19 +120,24 @@ def _data(territory: Territory) -> list[Statement]:
             sid="Key",
             actions=actions("kms", named.KMS_KEY),
             resources=[territory.arn("kms", "key/*")],
-            condition=stack_key,
-        ),
-        Statement(
-            sid="Tokens",
-            actions=actions("cognito-idp", named.COGNITO),
-            resources=[territory.arn("cognito-idp", "userpool/*")],
-            condition=stack_key,
+            condition=_of_stack(territory),
         ),
         Statement(
             sid="KeyAlias",
             actions=["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
             resources=[territory.arn("kms", f"alias/vodstack-{territory.stack}")],
         ),
+    ]
+
+
+def _tokens(territory: Territory) -> list[Statement]:
+    return [
+        Statement(
+            sid="Tokens",
+            actions=actions("cognito-idp", named.COGNITO),
+            resources=[territory.arn("cognito-idp", "userpool/*")],
+            condition=_of_stack(territory),
+        )
     ]
 
 
