@@ -21,7 +21,7 @@ from vodstack_worker.scratch import Scratch
 from vodstack_worker.segments import _read_fragments
 
 CHUNK_SECONDS = 4.0
-PERIOD = 6
+PERIOD = 7
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 OPEN = (*X264, "-preset", "veryfast", "-bf", "3", "-x264-params", "open-gop=1:keyint=30:scenecut=0")
 VP9 = ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", "-g", "25")
@@ -38,7 +38,7 @@ class Source:
     encoding: Sequence[str] = (*X264, "-g", "25", *AAC)
     rate: str = "25"
     picture: str = ""
-    seconds: int = 14
+    seconds: int = 16
     cut: str = ""
     reason: str = ""
 
@@ -67,7 +67,7 @@ SOURCES = [
     Source("one_key.mp4", encoding=(*X264, "-g", "9999", *AAC), reason="one key frame only"),
     Source("long_groups.mp4", encoding=(*X264, "-g", "150", *AAC), reason="key frames lie up to 6 seconds apart"),
 ]  # fmt: skip
-CROSS_SECTION = {"open.mp4", "edited.mov", "wrap.ts", "long_groups.mp4"}
+CROSS_SECTION = {"open.mp4", "edited.mov", "wrap.ts"}
 
 
 def make(ffmpeg: str, folder: Path, source: Source) -> Path:
@@ -200,7 +200,7 @@ def test_what_was_joined_from_chunks_plays_as_one(
 
     made = folder / "video.mp4"
     flashes, beeps = onsets(made, "video"), onsets(made, "audio")
-    assert len(flashes) == len(beeps) >= 2
+    assert len(flashes) == len(beeps) >= 3
     offsets = [flash - beep for flash, beep in zip(flashes, beeps, strict=True)]
     usual = [flash - beep for flash, beep in zip(onsets(whole.mp4, "video"), onsets(whole.mp4, "audio"), strict=True)]
     assert offsets == pytest.approx(usual, abs=0.005)

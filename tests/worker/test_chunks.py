@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import pytest
+from tests.aws_proxy import AwsProxy, is_operation
 from tests.worker.conftest import SMALL_CHUNKS
 
+from vodstack_contracts import moves
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import EncodePlan, Status, Way
+from vodstack_contracts.videos import Deletion, FailureCode, Status, Way
 
 
 def named(folder: Path, playlist: str) -> set[str]:
@@ -22,8 +25,13 @@ def named(folder: Path, playlist: str) -> set[str]:
     return found
 
 
-def test_a_long_video_is_encoded_in_chunks_and_becomes_ready(videos: Any, workers: Any, film: Path, tmp_path: Path):
-    worker = workers.start(**SMALL_CHUNKS)
+def scarce(film: Path) -> dict[str, str]:
+    """Scratch in which a video of that size does not fit with all that is made of it."""
+    return {"VODSTACK_SCRATCH_BYTES": str(2 * film.stat().st_size)}
+
+
+def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, workers: Any, film: Path, tmp_path: Path):
+    worker = workers.start(**SMALL_CHUNKS, **scarce(film))
     video_id = videos.upload(film)
     record = videos.wait_until(video_id, Status.READY, Status.FAILED)
     assert record.status is Status.READY, worker.log()
@@ -49,13 +57,29 @@ def test_a_long_video_is_encoded_in_chunks_and_becomes_ready(videos: Any, worker
     assert list(worker.scratch.glob("*/*/out")) == []
 
 
-def test_a_short_video_goes_the_simple_way_and_says_so(videos: Any, workers: Any, tiny_clip: Path):
-    workers.start(VODSTACK_LOCAL_BYTES="0")
-    record = videos.wait_until(videos.upload(tiny_clip), Status.READY, Status.FAILED)
-    assert record.status is Status.READY
-    assert record.plan == EncodePlan(way=Way.ONE_PASS, reason="short")
+@pytest.mark.prove
+def test_one_pass_refuses_what_its_scratch_cannot_hold(videos: Any, workers: Any, film: Path):
+    worker = workers.start(VODSTACK_LOCAL_BYTES="0", **scarce(film))
+    record = videos.wait_until(videos.upload(film), Status.FAILED, Status.READY)
+    assert record.error.code is FailureCode.SOURCE_TOO_LARGE, worker.log()
 
 
+@pytest.mark.prove
+@pytest.mark.parametrize("moment", ["SendMessageBatch", "PutObject"])
+def test_nothing_is_left_of_a_video_that_is_deleted_while_its_chunks_are_encoded(
+    moment: str, videos: Any, workers: Any, proxy: AwsProxy, film: Path
+):
+    worker = workers.start(AWS_ENDPOINT_URL=proxy.url, **SMALL_CHUNKS)
+    moments = Deletion(deleted_at=0, purge_at=0)
+    proxy.intercept(is_operation(moment), nth=1, after=lambda: videos.change(moves.delete(video_id, moments)))
+    video_id = videos.upload(film)
+    videos.wait_for(lambda: videos.record(video_id).status is Status.DELETED, "the video to be deleted")
+    for url in (videos.foundation.queue_url, videos.foundation.chunks_queue_url):
+        videos.wait_for(lambda url=url: videos.queue_is_empty(url), f"the messages to be deleted: {worker.log()}")
+    assert videos.keys(rendition_prefix(video_id)) == set()
+
+
+@pytest.mark.prove
 def test_chunk_jobs_of_no_plan_or_no_sense_are_set_aside(videos: Any, workers: Any, film: Path):
     worker = workers.start(**SMALL_CHUNKS)
     url = videos.foundation.chunks_queue_url

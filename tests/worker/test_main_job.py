@@ -7,7 +7,7 @@ from typing import Any
 import av
 
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import FailureCode, Status, new_video_id
+from vodstack_contracts.videos import EncodePlan, FailureCode, Status, Way, new_video_id
 
 
 def test_an_original_becomes_ready_with_everything_that_its_record_names(
@@ -19,6 +19,7 @@ def test_an_original_becomes_ready_with_everything_that_its_record_names(
     assert record.status is Status.READY, worker.log()
     assert record.lease is None
     assert record.progress == 1.0
+    assert record.plan == EncodePlan(way=Way.ONE_PASS, reason="short")
     assert [(rendition.name, rendition.width, rendition.height) for rendition in record.renditions] == [
         ("360p", 640, 360),
         ("240p", 426, 240),

@@ -85,12 +85,12 @@ def test_an_mp4_that_refers_to_another_server_makes_no_tool_call_it(
     assert relay.sent_bytes > 0
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_ends(foundation: Any, scratch: Scratch, limits: Limits):
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_ends(aws_endpoint: str, scratch: Scratch, limits: Limits):
     async def probe_it(folder: Path) -> Relay:
         session: Any = get_session()
         credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-        async with session.create_client("s3", endpoint_url=foundation.endpoint_url, **credentials) as s3:
-            gone = StoredObject(s3=s3, bucket=foundation.bucket, key="originals/gone/source", size=1000, etag="x")
+        async with session.create_client("s3", endpoint_url=aws_endpoint, **credentials) as s3:
+            gone = StoredObject(s3=s3, bucket="nowhere", key="originals/gone/source", size=1000, etag="x")
             relay = Relay({SOURCE: gone})
             arguments = ["-v", "error", "-protocol_whitelist", "http,tcp", "-f", "mov", "-i", relay.url(SOURCE)]
             await run_tool(

@@ -137,7 +137,10 @@ class ChunkTable:
 
 def _standing(plan: ChunkPlan, done: dict[str, Any]) -> Standing:
     numbers: frozenset[int] = from_attribute(done["done"]) if "done" in done else frozenset()
-    return Standing(plan, {each: _result_decoder.decode(from_attribute(done[f"{_RESULT}{each}"])) for each in numbers})
+    found = {number: done.get(f"{_RESULT}{number}") for number in numbers}
+    return Standing(
+        plan, {number: _result_decoder.decode(from_attribute(result)) for number, result in found.items() if result}
+    )
 
 
 def _refused(error: ClientError) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Pipeline:
         with work.in_stage(Stage.PUBLISH), self._scratch.job() as folder:
             published = await Assembly(self._s3, self._settings.bucket, standing, self._limits).run(folder)
             await self._publish(folder, made.video_id, work)
+        await remove_others(self._s3, self._settings.bucket, made.video_id, work.keys, made.prefix)
         transcoding = round(sum(result.seconds for result in standing.results.values()), 3)
         return Outcome(
             source=made.plan.probe.facts,

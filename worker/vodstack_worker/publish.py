@@ -169,12 +169,13 @@ async def withdraw(s3: "S3Client", bucket: str, keys: list[str]) -> None:
         await s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
 
 
-async def remove_others(s3: "S3Client", bucket: str, video_id: str, keys: list[str]) -> None:
-    """Delete what lies under a video's `hls/` and is not among the `keys`: chunks that were given up."""
-    prefix = f"{rendition_prefix(video_id)}hls/"
+async def remove_others(s3: "S3Client", bucket: str, video_id: str, keys: list[str], prefix: str | None = None) -> None:
+    """Delete what of other plans lies under a video's `hls/`: neither among `keys` nor named by `prefix`."""
+    home = f"{rendition_prefix(video_id)}hls/"
     others: list[str] = []
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        others += [entry.get("Key", "") for entry in page.get("Contents", [])]
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=home):
+        found = [entry.get("Key", "") for entry in page.get("Contents", [])]
+        others += [key for key in found if prefix is None or not key.rpartition("/")[2].startswith(prefix)]
     await withdraw(s3, bucket, sorted(set(others) - set(keys)))
 
 

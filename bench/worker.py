@@ -1,0 +1,219 @@
+"""`make bench ONLY=worker`: what the worker costs over plain ffmpeg, and what chunks cost and gain over one pass."""
+
+import asyncio
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from subprocess import run
+from tempfile import TemporaryDirectory
+
+import imageio_ffmpeg
+import msgspec
+from backends import Backend, moto_backend
+from observed import Observed, run_service, say
+
+from vodstack_contracts.items import from_item
+from vodstack_contracts.moves import create
+from vodstack_contracts.objects import original_key
+from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
+from vodstack_worker.arguments import Share, encode_arguments, folders_of
+from vodstack_worker.media_process import Limits
+from vodstack_worker.plans import Plan, plan_encode
+from vodstack_worker.probe import SOURCE, probe
+
+QUICK = "VODSTACK_BENCH_QUICK" in os.environ
+FILM_SIZE, FILM_SECONDS = ("426x240", 100) if QUICK else ("640x360", 200)
+RUNGS_SIZE, RUNGS_SECONDS = ("854x480", 10) if QUICK else ("1280x720", 20)
+CHUNK_SECONDS = 48
+PICK_UPS = 15
+PATIENCE_SECONDS = 1800
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Cost:
+    wall: float
+    cpu: float
+
+
+def main() -> int:
+    if not sys.platform.startswith("linux"):
+        say("This pins processes to cores: run it on Linux.")
+        return 2
+    say(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}: where others use the machine, trust CPU alone")
+    with TemporaryDirectory(prefix="vodstack-bench-") as name, moto_backend() as backend:
+        folder = Path(name)
+        folder.chmod(0o755)
+        film = make_film(folder, "film.mp4", FILM_SIZE, FILM_SECONDS)
+        measure_rungs(folder)
+        measure_ways(backend, folder, film)
+        measure_pick_up(backend, folder)
+    return 0
+
+
+def make_film(folder: Path, name: str, size: str, seconds: int) -> Path:
+    """One whose pictures are not easier to encode than a camera's."""
+    film = folder / name
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration={seconds},noise=alls=12:allf=t"]
+    tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *picture, *tone, *encoding, film], check=True)
+    return film
+
+
+@contextmanager
+def costing(costs: list[Cost]) -> Generator[None]:
+    """Adds the wall time of a block, and the CPU time of the processes that ended in it."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    yield
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    costs.append(Cost(time.perf_counter() - start, cpu))
+
+
+def plan_for(folder: Path, film: Path) -> Plan:
+    shutil.copyfile(film, folder / SOURCE)
+    limits = Limits(memory_bytes=4 * GIB, cpu_seconds=600, wall_seconds=600, scratch_bytes=4 * GIB, uid=65_534)
+    return plan_encode(asyncio.run(probe(folder, limits, max_duration=3600)), threads=1)
+
+
+def encode_plainly(folder: Path, plan: Plan) -> Cost:
+    """The very arguments of the worker, without the worker."""
+    for name in folders_of(plan, Share()):
+        (folder / "out/hls" / name).mkdir(parents=True, exist_ok=True)
+    costs: list[Cost] = []
+    with costing(costs):
+        arguments = encode_arguments(plan, Share(), 36_000)
+        run([imageio_ffmpeg.get_ffmpeg_exe(), *arguments], cwd=folder, check=True, capture_output=True)
+    shutil.rmtree(folder / "out")
+    return costs[0]
+
+
+def measure_rungs(parent: Path) -> None:
+    with TemporaryDirectory(dir=parent) as name, on_cores({0}):
+        folder = Path(name)
+        folder.chmod(0o755)
+        plan = plan_for(folder, make_film(parent, "rungs.mp4", RUNGS_SIZE, RUNGS_SECONDS))
+        rungs = plan.rungs[:3]
+        together = encode_plainly(folder, msgspec.structs.replace(plan, rungs=rungs))
+        apart = [encode_plainly(folder, msgspec.structs.replace(plan, rungs=[rung])) for rung in rungs]
+    say(f"\n{RUNGS_SECONDS} s of {RUNGS_SIZE} as {', '.join(rung.name for rung in rungs)}, one core")
+    row("one run", together)
+    row("three runs", total := Cost(sum(each.wall for each in apart), sum(each.cpu for each in apart)))
+    say(f"one run over three: {together.cpu / total.cpu:.2f} of the CPU (at most 0.85)")
+
+
+def measure_ways(backend: Backend, folder: Path, film: Path) -> None:
+    chunks = backend.client("sqs").create_queue(QueueName="bench-chunks")["QueueUrl"]
+    in_chunks = {"VODSTACK_CHUNKS_QUEUE_URL": chunks, "VODSTACK_CHUNK_SECONDS": str(CHUNK_SECONDS)}
+    say(f"\n{FILM_SECONDS} s of {FILM_SIZE}, each worker on a core of its own")
+    with TemporaryDirectory(dir=folder) as name, on_cores({0}):
+        home = Path(name)
+        home.chmod(0o755)
+        plain = encode_plainly(home, plan_for(home, film))
+    row("plain ffmpeg", plain)
+    one_pass, _ = process(backend, folder, film, workers=1, environment={})
+    row("one pass, one worker", one_pass)
+    alone, overhead = process(backend, folder, film, workers=1, environment=in_chunks)
+    row("chunks, one worker", alone)
+    two, _ = process(backend, folder, film, workers=2, environment=in_chunks)
+    row("chunks, two workers", two)
+    model = overhead + (alone.wall - overhead) / 2
+    say(f"a job over plain ffmpeg: {one_pass.wall / plain.wall:.2f} of the wall time (at most 1.05)")
+    say(f"chunks over one pass: {alone.cpu / one_pass.cpu:.2f} of the CPU (at most 1.10)")
+    say(f"two workers: {two.wall:.1f} s, the model says {model:.1f} s ({overhead:.1f} s cannot be shared)")
+
+
+def process(
+    backend: Backend, folder: Path, film: Path, *, workers: int, environment: dict[str, str]
+) -> tuple[Cost, float]:
+    """From taken to ready, CPU of workers and tools; and the seconds in which one worker alone can be at work."""
+    costs: list[Cost] = []
+    logs: list[Observed] = []
+    with costing(costs), ExitStack() as stack:
+        for number in range(workers):
+            with on_cores({number % (os.cpu_count() or 1)}):
+                logs.append(stack.enter_context(working(backend, folder, f"worker-{number}", environment)))
+        for log in logs:
+            log.port(r'"port": (\d+)')
+        video_id = arrive(backend, film.read_bytes())
+        follow(backend, video_id)
+    events = sorted((moment(line), line) for log in logs for line in lines_of(log) if line.get("video_id") == video_id)
+    first, last = events[0][0], events[-1][0]
+    encoded = [at for at, line in events if line["event"] in {"handed on to chunks", "chunk encoded"}]
+    alone = (encoded[0] - first) + (last - encoded[-1]) if encoded else 0.0
+    return replace(costs[0], wall=last - first), alone
+
+
+def working(backend: Backend, folder: Path, name: str, environment: dict[str, str]):
+    mine = {**backend.environment, "VODSTACK_SCRATCH_DIR": str(folder / "scratch"), "VODSTACK_METRICS_PORT": "0"}
+    return run_service("vodstack_worker", mine | environment, folder, name=name)
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Generator[None]:
+    """What is started in the block stays on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores & before or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def measure_pick_up(backend: Backend, folder: Path) -> None:
+    waits: list[float] = []
+    with working(backend, folder, "pick-up", {}) as worker:
+        worker.port(r'"port": (\d+)')
+        for _ in range(PICK_UPS):
+            sent = time.time()
+            video_id = arrive(backend, b"no video")
+            follow(backend, video_id)
+            taken = [moment(line) for line in lines_of(worker) if line.get("video_id") == video_id]
+            waits.append(taken[0] - sent)
+    say(f"\nfrom arrival to start of work: median {statistics.median(waits) * 1000:.0f} ms of {PICK_UPS} (under 200)")
+
+
+def arrive(backend: Backend, body: bytes) -> str:
+    video_id, now = new_video_id(), timestamp()
+    record = VideoRecord(video_id=video_id, status=Status.QUEUED, upload_date=now, updated_at=now)
+    backend.client("dynamodb").put_item(TableName=backend.environment["DYNAMODB_TABLE"], **create(record))
+    backend.client("s3").put_object(Bucket=backend.environment["S3_BUCKET"], Key=original_key(video_id), Body=body)
+    return video_id
+
+
+def follow(backend: Backend, video_id: str) -> None:
+    dynamodb = backend.client("dynamodb")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        key = {"video_id": {"S": video_id}}
+        item = dynamodb.get_item(TableName=backend.environment["DYNAMODB_TABLE"], Key=key)["Item"]
+        if from_item(item, VideoRecord).status in {Status.READY, Status.FAILED}:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{video_id} came to no end in {PATIENCE_SECONDS} s")
+
+
+def lines_of(worker: Observed) -> Sequence[dict[str, str]]:
+    return [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+
+
+def moment(line: dict[str, str]) -> float:
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
+
+
+def row(name: str, cost: Cost) -> None:
+    say(f"{name:>24} {cost.wall:>8.1f} s wall {cost.cpu:>8.1f} s CPU")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
