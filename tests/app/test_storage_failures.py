@@ -1,5 +1,6 @@
 """S3 and DynamoDB that fail, lose their answers, or hang, at any write."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -36,9 +37,14 @@ def test_an_upload_writes_in_the_order_that_survives_crashes(api: Api, proxy: Aw
     ]
 
 
-@pytest.mark.parametrize("operation", ["PutItem", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
-def test_a_write_that_keeps_failing_is_unavailable_and_leaves_nothing(api: Api, proxy: AwsProxy, operation: str):
-    proxy.intercept(is_operation(operation), status=500)
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [("PutItem", 500), ("CreateMultipartUpload", 503), ("UploadPart", 500), ("CompleteMultipartUpload", 429)],
+)
+def test_a_write_that_keeps_failing_or_is_throttled_is_unavailable_and_leaves_nothing(
+    api: Api, proxy: AwsProxy, operation: str, status: int
+):
+    proxy.intercept(is_operation(operation), status=status)
     answer = api.upload(TWO_PARTS, title="x")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["type"] == "urn:vodstack:problem:unavailable"
@@ -113,3 +119,27 @@ def test_a_read_that_fails_is_unavailable(api: Api, proxy: AwsProxy, operation: 
     video_id = api.upload(b"x").json()["videoId"]
     proxy.intercept(is_operation(operation), status=500)
     assert api.client.get(f"/videos/{video_id}").status_code == 503
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("operation", ["GetItem", "Query"])
+def test_a_table_that_never_answers_is_given_up_in_bounded_time(api: Api, proxy: AwsProxy, operation: str):
+    video_id = api.upload(b"x").json()["videoId"]
+    end = threading.Event()
+    proxy.intercept(is_operation(operation), before=lambda: end.wait(120))
+    try:
+        answer = api.client.get(f"/videos/{video_id}" if operation == "GetItem" else "/videos", timeout=60)
+    finally:
+        end.set()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_storage_that_is_gone_is_unavailable(serve: Callable[..., Api], foundation: Foundation):
+    with AwsProxy(foundation.endpoint_url) as gone:
+        api = serve(AWS_ENDPOINT_URL=gone.url)
+    for method, path in (("GET", "/videos"), ("DELETE", "/videos/0200c014-987b-4c5e-82bc-5fa62e2d2e97")):
+        answer = api.client.request(method, path)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert api.upload(b"x").status_code == 503
+    assert api.client.get("/readyz").status_code == 503
+    assert api.client.get("/livez").status_code == 200

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,29 @@ def test_an_upload_that_was_aborted_meanwhile_starts_anew(api: Api, proxy: AwsPr
         video_id = client.upload_direct(file, state_folder=file.parent)
     assert video_id != record.video_id
     assert api.original(video_id) == file.read_bytes()
+
+
+def test_a_client_that_asks_too_often_waits_as_long_as_it_is_told(file: Path):
+    answers = [(429, b"{}"), (429, b"{}"), (200, b'{"videoId": "x", "status": "ready"}')]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.pop(0)
+            self.send_response(status)
+            self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+            """A word a request would bury the tests' own."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        with Client(f"http://127.0.0.1:{server.server_port}") as client:
+            assert client.get("x").status is Status.READY
+        server.shutdown()
+    assert answers == []
 
 
 def test_a_start_whose_answer_was_lost_is_found_again(api: Api, file: Path):

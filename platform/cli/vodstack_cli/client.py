@@ -1,7 +1,8 @@
 """A client of the REST API."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -15,6 +16,8 @@ from vodstack_cli.errors import ApiError, CommandError, VideoFailedError
 from vodstack_contracts.videos import Status
 
 _CONTENT_TYPES = {".mov": "video/quicktime", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
+WAITS = 3
+LONGEST_WAIT_SECONDS = 60.0
 _FINAL = {Status.READY, Status.FAILED}
 
 
@@ -133,13 +136,27 @@ class Client:
         return self._request("GET", url)
 
     def _request(self, method: str, url: str, **options: object) -> bytes:
-        try:
-            response = self._http.request(method, url, **options)  # pyright: ignore[reportArgumentType]
-        except httpx.HTTPError as error:
-            raise ApiError(f"the API at {self._http.base_url} does not answer: {error}") from error
+        """What the API answers, once it does not ask to be left in peace for a while."""
+        response = self._ask(method, url, options)
+        for _ in range(WAITS):
+            if response.status_code != HTTPStatus.TOO_MANY_REQUESTS or "files" in options:
+                break
+            time.sleep(_wait_seconds(response))
+            response = self._ask(method, url, options)
         if response.is_error:
             raise ApiError(_explained(response), response.status_code)
         return response.content
+
+    def _ask(self, method: str, url: str, options: Mapping[str, object]) -> httpx.Response:
+        try:
+            return self._http.request(method, url, **options)  # pyright: ignore[reportArgumentType]
+        except httpx.HTTPError as error:
+            raise ApiError(f"the API at {self._http.base_url} does not answer: {error}") from error
+
+
+def _wait_seconds(response: httpx.Response) -> float:
+    given = response.headers.get("Retry-After", "")
+    return min(LONGEST_WAIT_SECONDS, float(given)) if given.isascii() and given.isdigit() else 1.0
 
 
 def _content_type(path: Path) -> str:
