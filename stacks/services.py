@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -43,6 +44,8 @@ def build(
     opts = pulumi.ResourceOptions(parent=layer)
     namespace = ServiceNamespace("vodstack", ServiceNamespaceArgs(namespace=settings.namespace), opts).namespace
     variables = shared_variables(data, log_format=settings.log_format, log_level=settings.log_level)
+    if settings.traces_endpoint:
+        variables = {**variables, Variable.OTLP_ENDPOINT: settings.traces_endpoint}
     shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=variables)
     place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
     callers = _callers(settings.exposure, data, opts)
@@ -101,8 +104,6 @@ def _api(
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
-    if settings.api.cors_origins:
-        environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
     if settings.api.cors_origins:
         environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
     environment |= _auth(settings, data) | _limits(settings) | edge.trust(callers)
@@ -170,10 +171,16 @@ def _callers(exposure: ExposureSettings, data: Foundation, opts: pulumi.Resource
             return edge.callers(exposure, data, opts)
 
 
+def _port_of(address: str) -> int:
+    parts = urlsplit(address)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def _policies(
     settings: ServicesSettings, watcher: str, namespace: pulumi.Output[str], callers: Callers
 ) -> NetworkPoliciesArgs:
     return NetworkPoliciesArgs(
+        collector_port=_port_of(settings.traces_endpoint) if settings.traces_endpoint else None,
         namespace=namespace,
         watcher_namespace=watcher,
         api_port=settings.api.port,

@@ -145,7 +145,8 @@ def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_nam
         "storedBytes": 10**12,
         "corsOrigins": ["https://a.example", "https://b.example"],
     }
-    asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}, "api": limits})
+    traces = {"tracesEndpoint": "http://collector.observability:4318"}
+    asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}, "api": limits, **traces})
     environment = {each["name"]: each.get("value") for each in _container(asking, "api")[1]["env"]}
     assert environment["VODSTACK_AUTH"] == "oidc"
     assert environment["VODSTACK_OIDC_ISSUER"] == "https://issuer.example/pool"
@@ -153,6 +154,10 @@ def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_nam
     assert environment["VODSTACK_OIDC_SCOPE_PREFIX"] == "vodstack/"
     assert environment["VODSTACK_REQUESTS_PER_MINUTE"] == "600"
     assert environment["VODSTACK_CORS_ORIGINS"] == "https://a.example,https://b.example"
+    shared = asking.one("kubernetes:core/v1:ConfigMap", "settings").inputs["data"]
+    assert shared["OTEL_EXPORTER_OTLP_ENDPOINT"] == traces["tracesEndpoint"]
+    (rule,) = asking.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "traces").inputs["spec"]["egress"]
+    assert rule == {"to": [{"namespaceSelector": {}}], "ports": [{"port": 4318, "protocol": "TCP"}]}
     assert environment["VODSTACK_STORED_BYTES"] == str(10**12)
 
 

@@ -28,6 +28,8 @@ class NetworkPoliciesArgs:
     """Port of the API."""
     metrics_port: int
     """Port of the worker's metrics."""
+    collector_port: int | None = None
+    """Port of a pod of the cluster, in whatever namespace, that takes traces."""
     callers: Callers
     """Address ranges that may call the API; none: every pod of the cluster, and nobody else.
 
@@ -44,6 +46,8 @@ class NetworkPolicies(pulumi.ComponentResource):
         self._policy("deny-all", meta.LabelSelectorArgs())
         for way, rule in ways_out().items():
             self._policy(way, meta.LabelSelectorArgs(), to=[rule])
+        if args.collector_port:
+            self._policy("traces", meta.LabelSelectorArgs(), to=[_egress(_any_pod(), (args.collector_port, "TCP"))])
         for service, port in (("api", args.api_port), ("worker", args.metrics_port)):
             self._policy(f"{service}-watched", _pods(service), of=[watched_by(args.watcher_namespace, port)])
         self._policy("api-called", _pods("api"), of=[_ingress(_callers(args.callers), args.api_port)])
@@ -85,12 +89,16 @@ def _callers(ranges: Callers) -> Peers | pulumi.Output[Peers]:
     if isinstance(ranges, pulumi.Output):
         return ranges.apply(_blocks)
     if not ranges:
-        return [networking.NetworkPolicyPeerArgs(namespace_selector=meta.LabelSelectorArgs())]
+        return _any_pod()
     return _blocks(ranges)
 
 
 def _blocks(ranges: Sequence[str]) -> Peers:
     return [_peer(networking.IPBlockArgs(cidr=each)) for each in ranges]
+
+
+def _any_pod() -> Peers:
+    return [networking.NetworkPolicyPeerArgs(namespace_selector=meta.LabelSelectorArgs())]
 
 
 def _peer(block: networking.IPBlockArgs) -> networking.NetworkPolicyPeerArgs:

@@ -171,6 +171,8 @@ class ServicesSettings(Section):
     """`oidc`: tokens of your issuer. `cognito`: of `foundation.cognito`. `none`, in so many words, lets everyone in."""
     oidc: OidcSettings | None = None
     """Whose access tokens the API takes, where `auth` is `oidc`."""
+    traces_endpoint: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=250)] | None = None
+    """Address of an OpenTelemetry collector that takes OTLP over HTTP, from both. Unset: no traces."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines that both write."""
     log_format: Literal["json", "console"] = "json"
