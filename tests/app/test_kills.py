@@ -42,7 +42,9 @@ def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
         api.process.wait()
 
     before, after = (kill, None) if moment == "before" else (None, kill)
-    killed = proxy.intercept(is_write, nth=nth, before=before, after=after)
+    # What is killed before its write must not have written.
+    status = 503 if before else None
+    killed = proxy.intercept(is_write, nth=nth, before=before, after=after, status=status)
     with pytest.raises(httpx.TransportError):
         api.upload(TWO_PARTS)
     assert killed.count >= nth

@@ -101,7 +101,7 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"cluster": {"existing": {}}}, ["vodstack:cluster.existing.name", "required"]),
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
         ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),
-        ({"services": {"api": {"maxUploads": 16}}}, ["vodstack:services.api", "532Mi", "384Mi", "lower maxUploads"]),
+        ({"services": {"api": {"maxUploads": 16}}}, ["vodstack:services.api", "558Mi", "384Mi", "lower maxUploads"]),
         ({"services": {"worker": {"replicas": 3, "scaling": {"maxReplicas": 2}}}}, ["services.worker", "fewer than"]),
         ({"services": {"logFormat": "text"}}, ["vodstack:services.logFormat", '"text"', "'console'"]),
         ({"foundation": "big"}, ["vodstack:foundation", '"big"']),
@@ -113,7 +113,7 @@ def test_a_wrong_key_is_named_with_what_was_given_and_what_is_allowed(given, wor
     assert [word for word in words if word not in str(raised.value)] == []
 
 
-@pytest.mark.parametrize(("memory", "uploads"), [("512Mi", 15), ("1Gi", 34), ("1G", 31), ("524288k", 14)])
+@pytest.mark.parametrize(("memory", "uploads"), [("512Mi", 14), ("1Gi", 32), ("1G", 30), ("524288k", 13)])
 def test_more_memory_holds_more_uploads(memory, uploads):
     def settings(count: int):
         api = {"maxUploads": count, "resources": {"cpu": "1", "memory": memory}}

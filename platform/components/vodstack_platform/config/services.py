@@ -12,8 +12,8 @@ Port = Annotated[int, Field(ge=1024, le=65_535)]
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]*$", max_length=500)]
 Count = Annotated[int, Field(ge=1, le=500)]
 # Measured, in docs/benchmarks.md.
-API_IDLE_MIB = 100
-UPLOAD_MIB = 27
+API_IDLE_MIB = 110
+UPLOAD_MIB = 28
 EDGE_ISSUER_CHARACTERS = 256
 # A stopping pod serves on while load balancers learn of it, which takes the HTTPS one longer.
 INGRESS_DRAIN_SECONDS = 15
@@ -171,7 +171,9 @@ class ServicesSettings(Section):
     """`oidc`: tokens of your issuer. `cognito`: of `foundation.cognito`. `none`, in so many words, lets everyone in."""
     oidc: OidcSettings | None = None
     """Whose access tokens the API takes, where `auth` is `oidc`."""
-    traces_endpoint: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=250)] | None = None
+    traces_endpoint: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=250)] | None = (
+        None
+    )
     """Address of an OpenTelemetry collector that takes OTLP over HTTP, from both. Unset: no traces."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines that both write."""
