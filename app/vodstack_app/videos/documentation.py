@@ -19,6 +19,8 @@ def _upload_body() -> RequestBody:
     schema = Schema(
         type=OpenAPIType.OBJECT,
         required=[FILE_FIELD],
+        # A name stands in a part's header, where clients write line breaks otherwise, but leave a NUL.
+        property_names=Schema(pattern=r"^[^\x00]*$"),
         properties={
             FILE_FIELD: Schema(
                 type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, min_length=1, description="The video."
