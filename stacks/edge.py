@@ -40,6 +40,7 @@ def build(
         exposure=services.exposure,
         grace_period_seconds=services.api.grace_period_seconds,
         tokens=_tokens(settings, data),
+        serves_pages=bool(services.api.cors_origins),
         logs_bucket=_logs(settings, data, account, opts),
         tags=tags,
         controller=LoadBalancerController("load-balancers", controller, opts).release

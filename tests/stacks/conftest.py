@@ -103,6 +103,7 @@ ALTERNATIVES = {
             "cluster": {"karpenter": {"maxCpu": 32, "diskSizeGib": 80}},
             "services": {
                 "auth": "cognito",
+                "api": {"corsOrigins": ["https://pages.example"]},
                 "images": {"build": True, "platforms": ["linux/arm64", "linux/amd64"]},
                 "exposure": {
                     "mode": "ingress",

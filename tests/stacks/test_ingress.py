@@ -99,6 +99,19 @@ def test_tokens_are_checked_at_the_edge_wherever_the_api_asks_for_one(run, expos
         assert _annotation(deployed, "api-open", "jwt-validation") is None
 
 
+def test_a_pages_first_question_which_carries_no_token_reaches_the_api_and_nothing_else_does(exposed, bare):
+    (condition,) = json.loads(_annotation(exposed, "api-preflights", "conditions.api"))
+    assert condition == {"field": "http-request-method", "httpRequestMethodConfig": {"values": ["OPTIONS"]}}
+    assert _annotation(exposed, "api-preflights", "jwt-validation") is None
+    assert _paths(exposed, "api-preflights") == _paths(exposed, "api")
+    for name in ("api", "api-preflights"):
+        for path in _ingress(exposed, name)["spec"]["rules"][0]["http"]["paths"]:
+            assert path["backend"]["service"]["name"] == "api"
+    order = {name: int(_annotation(exposed, name, "group.order")) for name in ("api-preflights", "api", "api-open")}
+    assert sorted(order, key=order.__getitem__) == ["api-preflights", "api", "api-open"]
+    assert {each.name for each in bare.of_type("kubernetes:networking.k8s.io/v1:Ingress")} == {"api", "api-open"}
+
+
 def test_every_public_path_of_the_api_is_routed_and_metrics_and_probes_are_not(exposed):
     described = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
     guarded = _paths(exposed, "api")

@@ -24,6 +24,7 @@ _DELETE_TIMEOUT = "30m"
 _GROUP_API = "elbv2.k8s.aws"
 
 Attributes = Mapping[str, pulumi.Input[str]]
+Routed = tuple[Sequence[tuple[str, str]], Attributes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class ApiIngressArgs:
     """Seconds that a stopping pod finishes its requests in."""
     tokens: TokenCheck | None
     """Whose tokens the load balancer checks. None: it checks none."""
+    serves_pages: bool
+    """Web pages of other origins use the API: what their browsers ask first carries no token."""
     logs_bucket: pulumi.Input[str] | None
     """Bucket of the access logs. None: no logs."""
     tags: dict[str, str]
@@ -67,9 +70,15 @@ class ApiIngress(pulumi.ComponentResource):
         super().__init__("vodstack:platform:ApiIngress", name, None, opts)
         self._args = args
         class_name, ingress_class = self._class(f"{args.namespace}-{name}")
-        annotations = _annotations(args)
-        guarded = self._ingress(name, class_name, _GUARDED, {**annotations, **_checked(args.tokens)}, ingress_class)
-        self._ingress(f"{name}-open", class_name, _OPEN, annotations, ingress_class)
+        rules: dict[str, Routed] = {name: (_GUARDED, _checked(args.tokens)), f"{name}-open": (_OPEN, {})}
+        if args.tokens and args.serves_pages:
+            # The first rule that fits decides; its condition goes by the Service's name, which is the API's.
+            rules = {f"{name}-preflights": (_GUARDED, _preflights(name)), **rules}
+        made = {
+            label: self._ingress(label, class_name, paths, {**_annotations(args, order), **more}, ingress_class)
+            for order, (label, (paths, more)) in enumerate(rules.items(), start=1)
+        }
+        guarded = made[name]
         host = args.exposure.host
         known = pulumi.Output.from_input(host) if host else guarded.status.apply(_balancer)
         self.url = pulumi.Output.concat("https://", known)
@@ -152,13 +161,14 @@ def _listed(pairs: Attributes | Mapping[str, str]) -> list[dict[str, pulumi.Inpu
     return [{"key": key, "value": value} for key, value in sorted(pairs.items())]
 
 
-def _annotations(args: ApiIngressArgs) -> dict[str, pulumi.Input[str]]:
+def _annotations(args: ApiIngressArgs, order: int) -> dict[str, pulumi.Input[str]]:
     target = {
         "deregistration_delay.timeout_seconds": str(args.grace_period_seconds),
         # An upload keeps its pod busy for minutes, so turns would not be fair.
         "load_balancing.algorithm.type": "least_outstanding_requests",
     }
     return {
+        f"{_PREFIX}/group.order": str(order),
         f"{_PREFIX}/target-type": "ip",
         f"{_PREFIX}/listen-ports": json.dumps([{"HTTPS": 443}]),
         f"{_PREFIX}/certificate-arn": args.exposure.certificate_arn or "",
@@ -169,6 +179,11 @@ def _annotations(args: ApiIngressArgs) -> dict[str, pulumi.Input[str]]:
         f"{_PREFIX}/healthcheck-timeout-seconds": "3",
         f"{_PREFIX}/target-group-attributes": ",".join(f"{key}={value}" for key, value in target.items()),
     }
+
+
+def _preflights(service: str) -> dict[str, pulumi.Input[str]]:
+    condition = {"field": "http-request-method", "httpRequestMethodConfig": {"values": ["OPTIONS"]}}
+    return {f"{_PREFIX}/conditions.{service}": json.dumps([condition])}
 
 
 def _checked(tokens: TokenCheck | None) -> dict[str, pulumi.Input[str]]:
