@@ -7,6 +7,7 @@ from msgspec import structs
 from tests.app.conftest import Api
 
 from vodstack_contracts.videos import (
+    Caption,
     Failure,
     FailureCode,
     Playback,
@@ -85,11 +86,26 @@ def test_a_ready_video_tells_where_to_play_it(api: Api):
         "dash": None,
         "mp4": f"{playback}/video.mp4",
         "poster": f"{playback}/poster.jpg",
+        "captions": [],
     }
     assert video["renditions"][0]["url"] == f"{playback}/hls/360p.m3u8"
     assert video["source"]["durationSeconds"] == 2.0
     assert "X-Amz-Expires=3600" in video["url"]
     assert api.client.get(video["url"]).content == b"mp4"
+
+
+def test_captions_are_named_with_a_file_that_can_be_read(api: Api):
+    record = ready_record()
+    assert record.playback
+    key = f"renditions/{record.video_id}/hls/captions/0.vtt"
+    record.playback = structs.replace(record.playback, captions=[Caption(language="de", label='"Für" <alle>', key=key)])
+    api.put_record(record)
+    api.s3.put_object(Bucket=api.foundation.bucket, Key=key, Body=b"WEBVTT\n")
+    (caption,) = api.client.get(f"/videos/{record.video_id}").json()["playback"]["captions"]
+    url = f"{api.url}/videos/{record.video_id}/playback/hls/captions/0.vtt"
+    assert caption == {"language": "de", "label": '"Für" <alle>', "url": url}
+    answer = api.client.get(url)
+    assert (answer.headers["content-type"].partition(";")[0], answer.content) == ("text/vtt", b"WEBVTT\n")
 
 
 def test_a_video_with_thumbnails_and_a_dash_manifest_tells_where_they_are(api: Api):

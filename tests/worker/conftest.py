@@ -25,6 +25,7 @@ from vodstack_contracts.items import from_item
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
+from vodstack_worker.captions import make_captions
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.playlists import read_playlist
@@ -239,12 +240,15 @@ def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds: more than two of the chunks that tests make."""
+    """Ten seconds: more than two of the chunks that tests make, with a word to be read in the last."""
     path = tmp_path_factory.mktemp("clips") / "film.mp4"
+    text = path.with_name("text.srt")
+    text.write_text("1\n00:00:09,100 --> 00:00:09,900\nlast\n\n")
     picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=10"]
     tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=10"]
     encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *encoding, path], check=True)
+    captions = ["-i", text, "-c:s", "mov_text", "-metadata:s:s:0", "language=eng"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *captions, *encoding, path], check=True)
     return path
 
 
@@ -282,6 +286,7 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             await assemble(folder, plan, limits, playlists_of(plan))
             smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
             await make_thumbnails(folder, plan, limits, smallest, read_playlist(folder / smallest).duration)
-            return Transcoded(found, plan, measure_output(folder, plan, new_video_id()), folder)
+            captions = await make_captions(folder, plan, limits, "source")
+            return Transcoded(found, plan, measure_output(folder, plan, new_video_id(), captions), folder)
 
         yield lambda source: asyncio.run(run(source))

@@ -48,6 +48,8 @@ def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, worker
     assert files == named(folder, "hls/master.m3u8") | {
         *("video.mp4", "poster.jpg", "hls/manifest.mpd", "thumbnails/index.vtt", "thumbnails/000.jpg")
     }
+    assert [(each.language, each.label) for each in record.playback.captions] == [("en", "en")]
+    assert "00:00:09.100 --> 00:00:09.900\nlast\n" in (folder / "hls/captions/0.vtt").read_text()
     with av.open(str(folder / "video.mp4")) as mp4:
         times = [float(frame.time or 0) for frame in mp4.decode(video=0)]
     assert [round(time * 25) for time in times] == list(range(250))

@@ -6,12 +6,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import rendition_key, rendition_prefix
+from vodstack_contracts.objects import original_key, rendition_key, rendition_prefix
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
+from vodstack_worker.caption_tracks import CaptionFile
+from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
 from vodstack_worker.errors import FallBackError
 from vodstack_worker.media_process import Limits
 from vodstack_worker.playlists import MediaPlaylist, measured, playlist_text
+from vodstack_worker.probe import SOURCE
 from vodstack_worker.publish import Published, describe_output
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.thumbnails import make_thumbnails
@@ -66,10 +69,20 @@ class Assembly:
             home = folder / OUTPUT / "hls" / each.name
             home.mkdir(parents=True)
             (home / PLAYLIST).write_text(playlist_text(each.playlist))
-        measured_rungs = [each.playlist for each in rungs]
-        return await asyncio.to_thread(
-            describe_output, folder, plan, video_id, measured_rungs, sound.playlist if sound else None
+        captions = await self._captions(folder)
+        pictures, spoken = [each.playlist for each in rungs], sound.playlist if sound else None
+        return await asyncio.to_thread(describe_output, folder, plan, video_id, pictures, spoken, captions=captions)
+
+    async def _captions(self, folder: Path) -> list[CaptionFile]:
+        """Read from the original, for what they were cut from is nowhere else."""
+        made = self._made
+        original = StoredObject(
+            s3=self._s3, bucket=self._bucket, key=original_key(made.video_id), size=made.size, etag=made.etag
         )
+        relay = Relay({SOURCE: original})
+        captions = await make_captions(folder, made.plan, self._limits, relay.url(SOURCE), relay=relay)
+        relay.require_whole()
+        return captions
 
     def _require_alike(self) -> None:
         """One init segment has to do for all chunks."""

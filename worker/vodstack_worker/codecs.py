@@ -66,9 +66,18 @@ _AUDIO_DECODERS_OF = {
         )
     },
 }
+_CAPTION_DECODERS_OF = {
+    "subrip": ("srt",),
+    "webvtt": (),
+    "mov_text": (),
+    "ass": ("ssa",),
+    "text": (),
+}
 
 VIDEO_CODECS = frozenset(_DECODERS_OF)
 AUDIO_CODECS = frozenset(_AUDIO_DECODERS_OF)
+CAPTION_CODECS = frozenset(_CAPTION_DECODERS_OF)
 CODEC_WHITELIST = ",".join(
     decoder for codec, others in (_DECODERS_OF | _AUDIO_DECODERS_OF).items() for decoder in (codec, *others)
 )
+CAPTION_WHITELIST = ",".join(decoder for codec, others in _CAPTION_DECODERS_OF.items() for decoder in (codec, *others))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from vodstack_worker.arguments import INIT
+from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.ladder import Rung
 from vodstack_worker.playlists import AUDIO_CODECS_STRING, MediaPlaylist
 
@@ -15,12 +16,17 @@ _ROOT = (
 )
 _TIMESCALE = 1_000_000
 _AUDIO_RATE = 48_000
+_ROLE = "urn:mpeg:dash:role:2011"
 
 
 def manifest(
-    rungs: Sequence[tuple[Rung, MediaPlaylist, str]], audio: MediaPlaylist | None, rate: Fraction, audio_name: str
+    rungs: Sequence[tuple[Rung, MediaPlaylist, str]],
+    audio: MediaPlaylist | None,
+    rate: Fraction,
+    audio_name: str,
+    captions: Sequence[CaptionFile] = (),
 ) -> str:
-    """One period with a set of video and one of sound. Players address segments by number."""
+    """One period with a set of video, one of sound and one for each text. Players address segments by number."""
     video = rungs[0][1]
     duration = max(video.duration, audio.duration if audio else 0.0)
     lines = [
@@ -42,7 +48,22 @@ def manifest(
             _representation(audio_name, AUDIO_CODECS_STRING, audio.peak_bitrate, f'audioSamplingRate="{_AUDIO_RATE}"'),
             "</AdaptationSet>",
         ]
+    lines += [line for caption in captions for line in _text(caption, duration)]
     return "\n".join([*lines, "</Period>", "</MPD>", ""])
+
+
+def _text(caption: CaptionFile, duration: float) -> list[str]:
+    track = caption.track
+    bandwidth = max(1, round(caption.size_bytes * 8 / max(duration, 0.001)))
+    return [
+        f'<AdaptationSet contentType="text" mimeType="text/vtt" lang={quoteattr(track.language)}>',
+        f'<Role schemeIdUri="{_ROLE}" value="{"forced-subtitle" if track.forced else "subtitle"}"/>',
+        f"<Label>{escape(track.label)}</Label>",
+        f'<Representation id="captions-{caption.name}" bandwidth="{bandwidth}">',
+        f"<BaseURL>captions/{caption.name}.vtt</BaseURL>",
+        "</Representation>",
+        "</AdaptationSet>",
+    ]
 
 
 def _representation(name: str, codecs: str, bandwidth: int, more: str) -> str:

@@ -12,6 +12,7 @@ from vodstack_contracts.jobs import Arrival, ChunkJob
 from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, Way
 from vodstack_worker.arguments import OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
+from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.media_process import Limits
 from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
@@ -106,7 +107,13 @@ class Pipeline:
             found = await (self._probe_remote(original, folder, work) if remote else self._probe(folder))
         plan = plan_encode(found, self._settings.threads)
         log = structlog.get_logger().bind(key=original.key)
-        log.info("planned", source=found.facts.container, rungs=[rung.name for rung in plan.rungs])
+        log.info(
+            "planned",
+            source=found.facts.container,
+            rungs=[rung.name for rung in plan.rungs],
+            captions=len(found.captions),
+            captions_left_out=found.captions_left_out,
+        )
         return plan
 
     async def _fetch(self, original: StoredObject, folder: Path, work: Work) -> None:
@@ -159,7 +166,8 @@ class Pipeline:
             smallest = f"{OUTPUT}/hls/{plan.rungs[-1].name}/{PLAYLIST}"
             duration = read_playlist(folder / smallest).duration
             await make_thumbnails(folder, plan, self._limits, smallest, duration)
-            published = await asyncio.to_thread(measure_output, folder, plan, video_id)
+            captions = await make_captions(folder, plan, self._limits, SOURCE)
+            published = await asyncio.to_thread(measure_output, folder, plan, video_id, captions)
         work.rate_transcoding(facts.duration_seconds)
         with work.in_stage(Stage.PUBLISH):
             await self._publish(folder, video_id, work)

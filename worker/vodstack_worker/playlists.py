@@ -2,16 +2,19 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
 
 _EXTINF = re.compile(r"#EXTINF:([0-9.]+),")
 _MAP = re.compile(r'#EXT-X-MAP:URI="([A-Za-z0-9_.-]+)"')
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+\.m4s")
+_CAPTIONS_GROUP = "captions"
 _AVC_CONFIGURATION = b"avcC"
 AUDIO_CODECS_STRING = "mp4a.40.2"
 
@@ -74,6 +77,12 @@ def playlist_text(playlist: MediaPlaylist) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
+def caption_playlist(caption: CaptionFile, duration: float) -> str:
+    """The whole of a text is one segment."""
+    head = f"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{math.ceil(duration)}\n#EXT-X-MEDIA-SEQUENCE:0"
+    return f"{head}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:{duration:.6f},\n{caption.name}.vtt\n#EXT-X-ENDLIST\n"
+
+
 def video_codecs(init: Path) -> str:
     """The codec string of an H.264 init segment, from its decoder configuration record."""
     data = init.read_bytes()
@@ -85,7 +94,11 @@ def video_codecs(init: Path) -> str:
 
 
 def multivariant(
-    rungs: list[tuple[Rung, MediaPlaylist, str]], audio: MediaPlaylist | None, rate: Fraction, audio_path: str
+    rungs: list[tuple[Rung, MediaPlaylist, str]],
+    audio: MediaPlaylist | None,
+    rate: Fraction,
+    audio_path: str,
+    captions: Sequence[CaptionFile] = (),
 ) -> str:
     """The playlist that a player opens. Bit rates are measured, sound included."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
@@ -94,6 +107,8 @@ def multivariant(
             '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",'
             f'URI="{audio_path}"'
         )
+    lines += [_caption_line(caption) for caption in captions]
+    texts = f',SUBTITLES="{_CAPTIONS_GROUP}"' if captions else ""
     for rung, playlist, codecs in rungs:
         bandwidth = playlist.peak_bitrate + (audio.peak_bitrate if audio else 0)
         average = playlist.bitrate + (audio.bitrate if audio else 0)
@@ -102,7 +117,17 @@ def multivariant(
         lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},AVERAGE-BANDWIDTH={average},"
             f"RESOLUTION={rung.width}x{rung.height},FRAME-RATE={float(rate):.3f},"
-            f'CODECS="{words}"{group}'
+            f'CODECS="{words}"{group}{texts}'
         )
         lines.append(f"{rung.name}/index.m3u8")
     return "\n".join([*lines, ""])
+
+
+def _caption_line(caption: CaptionFile) -> str:
+    track = caption.track
+    language = f'LANGUAGE="{track.language}",' if track.language != UNKNOWN_LANGUAGE else ""
+    return (
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{_CAPTIONS_GROUP}",NAME="{track.label}",{language}'
+        f"DEFAULT=NO,AUTOSELECT=YES,FORCED={'YES' if track.forced else 'NO'},"
+        f'URI="{_CAPTIONS_GROUP}/{caption.name}.m3u8"'
+    )

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
+from vodstack_worker.caption_tracks import CaptionTrack
 from vodstack_worker.containers import FileBytes, LocalBytes, demuxer_of
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.media_process import FileServer, Limits, run_module
@@ -48,6 +49,8 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     keys: list[tuple[float, float]]
     key_gap: float
     obstacle: str
+    captions: list[CaptionTrack] = []
+    captions_left_out: int = 0
 
     @property
     def rate(self) -> Fraction:

@@ -23,6 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
+from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
 from vodstack_worker.confine import PORT, confine
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
@@ -46,13 +47,15 @@ class _Source(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Tracks:
-    """The two streams that are used, as the container declares them."""
+    """The streams that are used, as the container declares them."""
 
     video_index: int
     audio_index: int | None
     video_codec: str
     audio_codec: str | None
     declared_rate: Fraction | None
+    captions: list[CaptionTrack]
+    captions_left_out: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +110,15 @@ def _probe(source: _Source, max_duration: int) -> Probe:
             raise _too_many_streams()
         video = _video_stream(container)
         audio, audio_codec = _audio_stream(container)
+        captions, left_out = find_tracks(container.streams.subtitles)
         tracks = _Tracks(
             video_index=video.index,
             audio_index=None if audio is None else audio.index,
             video_codec=video.codec_context.codec.canonical_name,
             audio_codec=audio_codec,
             declared_rate=video.base_rate,
+            captions=captions,
+            captions_left_out=left_out,
         )
         picture = _look_at(container, video)
     with _open(source) as container:
@@ -237,6 +243,8 @@ def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeli
         keys=[(shown - start, decoded - start) for shown, decoded in timeline.keys.moments],
         key_gap=timeline.keys.widest,
         obstacle=_obstacle(demuxer, timeline),
+        captions=tracks.captions,
+        captions_left_out=tracks.captions_left_out,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vodstack_contracts.objects import (
+    CAPTIONS,
     DASH_MANIFEST,
     MP4,
     MULTIVARIANT_PLAYLIST,
@@ -16,8 +17,9 @@ from vodstack_contracts.objects import (
     rendition_key,
     rendition_prefix,
 )
-from vodstack_contracts.videos import FailureCode, Playback, Rendition
+from vodstack_contracts.videos import Caption, FailureCode, Playback, Rendition
 from vodstack_worker.arguments import AUDIO, OUTPUT, PLAYLIST
+from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
@@ -54,16 +56,22 @@ class Published:
     playback: Playback
 
 
-def measure_output(folder: Path, plan: Plan, video_id: str) -> Published:
+def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[CaptionFile] = ()) -> Published:
     """Measure what was encoded and describe it. Raises GiveUpError or RetryError."""
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
     audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
-    return describe_output(folder, plan, video_id, playlists, audio)
+    return describe_output(folder, plan, video_id, playlists, audio, captions=captions)
 
 
 def describe_output(
-    folder: Path, plan: Plan, video_id: str, playlists: list[MediaPlaylist], audio: MediaPlaylist | None
+    folder: Path,
+    plan: Plan,
+    video_id: str,
+    playlists: list[MediaPlaylist],
+    audio: MediaPlaylist | None,
+    *,
+    captions: Sequence[CaptionFile],
 ) -> Published:
     """Write the playlist and the manifest over all renditions. Raises GiveUpError or RetryError."""
     if any(playlist.durations != playlists[0].durations for playlist in playlists):
@@ -72,9 +80,9 @@ def describe_output(
     codecs = [video_codecs(playlist.init) for playlist in playlists]
     rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
     (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
-        multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}")
+        multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}", captions)
     )
-    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audio, plan.probe.rate, AUDIO))
+    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audio, plan.probe.rate, AUDIO, captions))
     for made in (MP4, POSTER, THUMBNAILS):
         if not (folder / OUTPUT / made).is_file():
             raise RetryError(f"{made} was not written")
@@ -98,6 +106,14 @@ def describe_output(
             poster_key=rendition_key(video_id, POSTER),
             thumbnails_key=rendition_key(video_id, THUMBNAILS),
             mp4_size_bytes=(folder / OUTPUT / MP4).stat().st_size,
+            captions=[
+                Caption(
+                    language=caption.track.language,
+                    label=caption.track.label,
+                    key=rendition_key(video_id, f"{CAPTIONS}/{caption.name}.vtt"),
+                )
+                for caption in captions
+            ],
         ),
     )
 

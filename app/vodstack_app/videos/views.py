@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_prefix
-from vodstack_contracts.videos import Rendition, Stage, Status, VideoRecord
+from vodstack_contracts.videos import Caption, Rendition, Stage, Status, VideoRecord
 
 
 class UploadedView(Struct, frozen=True, rename="camel"):
@@ -43,13 +43,22 @@ class RenditionView(Struct, frozen=True, rename="camel"):
     url: str
 
 
+class CaptionView(Struct, frozen=True, rename="camel"):
+    """A track of text as WebVTT. `language` is a BCP 47 tag, `und` where the source names none."""
+
+    language: str
+    label: str
+    url: str
+
+
 class PlaybackView(Struct, frozen=True, rename="camel"):
-    """What a player opens. There is no `dash` where the worker wrote none."""
+    """What a player opens; `hls` and `dash` offer the captions too. There is no `dash` where the worker wrote none."""
 
     hls: str
     dash: str | None
     mp4: str
     poster: str
+    captions: list[CaptionView]
 
 
 class VideoView(Struct, frozen=True, rename="camel"):
@@ -187,7 +196,13 @@ def _view_playback(record: VideoRecord, playback_url: str) -> PlaybackView | Non
         dash=f"{playback_url}/{DASH_MANIFEST}" if record.playback.dash_key else None,
         mp4=f"{playback_url}/{MP4}",
         poster=f"{playback_url}/{POSTER}",
+        captions=[_view_caption(record, caption, playback_url) for caption in record.playback.captions],
     )
+
+
+def _view_caption(record: VideoRecord, caption: Caption, playback_url: str) -> CaptionView:
+    path = caption.key.removeprefix(rendition_prefix(record.video_id))
+    return CaptionView(language=caption.language, label=caption.label, url=f"{playback_url}/{path}")
 
 
 def _thumbnails(record: VideoRecord, playback_url: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 originals/{video_id}/source           the client's file, byte for byte; its arrival is the job
 renditions/{video_id}/hls/...         playlists, init segments and media segments, and a DASH manifest of the same
+renditions/{video_id}/hls/captions/   each track of text as WebVTT, and its playlist
 renditions/{video_id}/video.mp4       the progressive MP4
 renditions/{video_id}/poster.jpg
 renditions/{video_id}/thumbnails/     sheets of small pictures, and the WebVTT file over them
@@ -16,6 +17,7 @@ ORIGINALS_PREFIX = "originals/"
 RENDITIONS_PREFIX = "renditions/"
 MULTIVARIANT_PLAYLIST = "hls/master.m3u8"
 DASH_MANIFEST = "hls/manifest.mpd"
+CAPTIONS = "hls/captions"
 MP4 = "video.mp4"
 POSTER = "poster.jpg"
 THUMBNAILS = "thumbnails/index.vtt"

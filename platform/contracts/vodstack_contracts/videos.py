@@ -88,10 +88,18 @@ class Rendition(Struct, frozen=True, kw_only=True):
     key: str
 
 
-class Playback(Struct, frozen=True, kw_only=True):
-    """Keys of what a player opens: HLS multivariant playlist, DASH manifest, MP4, poster, thumbnails.
+class Caption(Struct, frozen=True, kw_only=True):
+    """A track of text as WebVTT at `key`. `language` is a BCP 47 tag, `und` where the source names none."""
 
-    What older workers did not write is None.
+    language: str
+    label: str
+    key: str
+
+
+class Playback(Struct, frozen=True, kw_only=True):
+    """Keys of what a player opens: HLS multivariant playlist, DASH manifest, MP4, poster, thumbnails, captions.
+
+    What older workers did not write is None, or empty.
     """
 
     hls_key: str
@@ -100,6 +108,7 @@ class Playback(Struct, frozen=True, kw_only=True):
     mp4_size_bytes: int
     dash_key: str | None = None
     thumbnails_key: str | None = None
+    captions: list[Caption] = field(default_factory=list[Caption])
 
 
 class SourceFacts(Struct, frozen=True, kw_only=True):
@@ -160,8 +169,8 @@ class VideoRecord(Struct, kw_only=True):
     """One video as the videos table holds it.
 
     Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live. `setback` is why the
-    last attempt came to nothing, for the operator alone. `traceparent` is of the request that brought the video (W3C Trace
-    Context).
+    last attempt came to nothing, for the operator alone. `traceparent` is of the request that brought the video (W3C
+    Trace Context).
     """
 
     video_id: str
