@@ -156,6 +156,14 @@ def test_without_texts_nothing_is_written_of_them(transcode: Transcode, tiny_cli
     assert "text" not in (made.hls / "manifest.mpd").read_text()
 
 
+def test_a_name_in_another_encoding_stops_nothing(read: Reads, ffmpeg: str, tmp_path: Path):
+    named = ("-metadata:s:s:0", "title=Francais", "-metadata:s:s:0", "language=fre")
+    path = make(ffmpeg, tmp_path / "named.mkv", [subrip(tmp_path / "text.srt")], "-c:s", "srt", *named)
+    path.write_bytes(path.read_bytes().replace(b"Francais", b"Fran\xe7ais"))
+    (caption,) = read(path).captions
+    assert (caption.track.language, caption.track.label) == ("fr", "Fran\ufffdais")
+
+
 def picture_text(path: Path) -> Path:
     """A track of pictures as Blu-ray discs have it: one that shows nothing."""
     composition = struct.pack(">HHBHBBBB", 64, 64, 16, 0, 128, 0, 0, 0)

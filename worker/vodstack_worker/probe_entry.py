@@ -91,7 +91,8 @@ def _open(source: _Source) -> InputContainer:
         "max_pixels": str(MAX_PIXELS),
     }
     try:
-        return av.open(source.address, format=source.demuxer, options=options)
+        # What was typed in another encoding is only shown, and never worth a refusal.
+        return av.open(source.address, format=source.demuxer, options=options, metadata_errors="replace")
     except MemoryError as error:
         # What libavformat says of one stream more than `max_streams`.
         raise _too_many_streams() from error
