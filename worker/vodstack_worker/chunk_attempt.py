@@ -94,7 +94,6 @@ class ChunkAttempt:
         record = await self._records.read(self._job.video_id)
         if (verdict := self._superseded(record)) is not None:
             return verdict
-        now = time.time()
         lease = Lease(
             token=str(uuid.uuid4()),
             message_id=self._message.message_id,
@@ -103,17 +102,24 @@ class ChunkAttempt:
         try:
             failures = await self._table.take(self._job.plan_id, self._job.number, lease)
         except JobRefusedError as refused:
-            self._log.info("not taken", reason=str(refused))
-            if refused.lease.message_id == self._message.message_id:
-                return Verdict(done=False, hide_seconds=max(0.0, refused.lease.expires_at - now) + 1)
-            return _DROPPED
+            return await self._refused(refused)
         standing = await self._table.read_standing(self._job.plan_id)
         if standing is None or self._job.number not in standing.plan.numbers:
             return _DROPPED
         if self._job.number in standing.results:
-            return Verdict(done=True, outcome="dropped", goes_on=not standing.missing)
+            return _leave(standing)
         self._log.info("chunk taken", receive_count=self._message.receive_count)
         return _Taken(standing=standing, lease=lease, failures=failures)
+
+    async def _refused(self, refused: JobRefusedError) -> Verdict:
+        """A live lease under this very message means that it came back, perhaps for what follows the job."""
+        self._log.info("not taken", reason=str(refused))
+        if refused.lease.message_id != self._message.message_id:
+            return _DROPPED
+        standing = await self._table.read_standing(self._job.plan_id)
+        if standing and self._job.number in standing.results:
+            return _leave(standing)
+        return Verdict(done=False, hide_seconds=max(0.0, refused.lease.expires_at - time.time()) + 1)
 
     def _superseded(self, record: VideoRecord | None) -> Verdict | None:
         plan = record.plan if record else None
@@ -196,3 +202,8 @@ class ChunkAttempt:
             self._log.warning("could not release the lease", error=repr(error)[:300])
             return Verdict(done=False, outcome="returned")
         return Verdict(done=False, outcome="returned", hide_seconds=0.0)
+
+
+def _leave(standing: Standing) -> Verdict:
+    """The job is done; whoever sees that it was the last one goes on with the video."""
+    return Verdict(done=True, outcome="dropped", goes_on=not standing.missing)
