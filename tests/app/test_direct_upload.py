@@ -221,22 +221,9 @@ def _clear_orphans(api: Api, sweeps: int = 2) -> None:
     async def clear() -> None:
         session: Any = get_session()
         environment = api.foundation.environment
-        async with (
-            session.create_client(
-                "s3",
-                endpoint_url=environment["AWS_ENDPOINT_URL"],
-                region_name=environment["AWS_REGION"],
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            ) as s3,
-            session.create_client(
-                "dynamodb",
-                endpoint_url=environment["AWS_ENDPOINT_URL"],
-                region_name=environment["AWS_REGION"],
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            ) as dynamodb,
-        ):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        place = {"endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": environment["AWS_REGION"], **keys}
+        async with session.create_client("s3", **place) as s3, session.create_client("dynamodb", **place) as dynamodb:
             records = Records(dynamodb, api.foundation.videos_table)
             orphans = Orphans(s3, api.foundation.bucket, records)
             for _ in range(sweeps):
