@@ -1,6 +1,7 @@
 """S3 and DynamoDB that fail, lose their answers, or hang, at any write."""
 
 import threading
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -134,12 +135,14 @@ def test_a_table_that_never_answers_is_given_up_in_bounded_time(api: Api, proxy:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
-def test_storage_that_is_gone_is_unavailable(serve: Callable[..., Api], foundation: Foundation):
-    with AwsProxy(foundation.endpoint_url) as gone:
-        api = serve(AWS_ENDPOINT_URL=gone.url)
-    for method, path in (("GET", "/videos"), ("DELETE", "/videos/0200c014-987b-4c5e-82bc-5fa62e2d2e97")):
-        answer = api.client.request(method, path)
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert api.upload(b"x").status_code == 503
-    assert api.client.get("/readyz").status_code == 503
-    assert api.client.get("/livez").status_code == 200
+def test_storage_that_is_gone_is_unavailable(serve: Callable[..., Api]):
+    with socket.socket() as gone:
+        # Bound, so that it is nobody else's, and not listening, so that it refuses.
+        gone.bind(("127.0.0.1", 0))
+        api = serve(AWS_ENDPOINT_URL=f"http://127.0.0.1:{gone.getsockname()[1]}")
+        for method, path in (("GET", "/videos"), ("DELETE", "/videos/0200c014-987b-4c5e-82bc-5fa62e2d2e97")):
+            answer = api.client.request(method, path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert api.upload(b"x").status_code == 503
+        assert api.client.get("/readyz").status_code == 503
+        assert api.client.get("/livez").status_code == 200
