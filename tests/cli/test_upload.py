@@ -22,7 +22,7 @@ from vodstack_contracts.videos import Status
 
 MIB = 1024 * 1024
 PART_BYTES = 8 * MIB
-PARTS = 10
+PARTS = 6
 SIZE = (PARTS - 1) * PART_BYTES + 3
 
 is_part = is_operation("UploadPart")

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.aws_proxy import AwsProxy, is_operation
 
 from vodstack_contracts import moves
@@ -22,15 +21,20 @@ def forget(videos: Any, status: Status, *, updated_at: str = LONG_AGO, lease: Le
     return video_id
 
 
-@pytest.mark.parametrize("status", [Status.QUEUED, Status.UPLOADING, Status.PROCESSING])
-def test_a_forgotten_video_becomes_ready(videos: Any, workers: Any, clip: Path, status: Status):
-    lease = Lease(token="t", message_id="m", expires_at=1.0) if status is Status.PROCESSING else None
-    video_id = forget(videos, status, lease=lease)
-    videos.s3.upload_file(str(clip), videos.foundation.bucket, original_key(video_id))
+def test_forgotten_videos_become_ready(videos: Any, workers: Any, clip: Path):
+    lapsed = Lease(token="t", message_id="m", expires_at=1.0)
+    forgotten = [
+        forget(videos, Status.QUEUED),
+        forget(videos, Status.UPLOADING),
+        forget(videos, Status.PROCESSING, lease=lapsed),
+    ]
+    for video_id in forgotten:
+        videos.s3.upload_file(str(clip), videos.foundation.bucket, original_key(video_id))
     videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
     worker = workers.start(**SWEEP)
-    videos.wait_until(video_id, Status.READY)
-    assert worker.figure("vodstack_worker_arrivals_resent_total") == 1
+    for video_id in forgotten:
+        videos.wait_until(video_id, Status.READY)
+    assert worker.figure("vodstack_worker_arrivals_resent_total") == len(forgotten)
 
 
 def test_what_is_worked_on_new_or_not_there_is_left_alone(videos: Any, workers: Any):
