@@ -6,18 +6,18 @@ What a trace is known by travels in the video's record, for the bucket's event c
 
 import os
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+
+from vodstack_contracts.environment import traces_are_wanted
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 SERVICE = "vodstack-api"
 SERVER_ERROR = 500
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_NONE = "none"
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = slice(3, 35)
 _current: ContextVar[str] = ContextVar("traceparent", default="")
@@ -35,19 +35,13 @@ def trace_id_of(traceparent: str) -> str:
     return traceparent[_TRACE_ID]
 
 
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
-    is_off = exporter == _NONE or environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    return not is_off and (bool(exporter) or any(environment.get(name) for name in _ENDPOINTS))
-
-
 class Tracing:
     """Makes a span of each request, or only passes on the trace that the request belongs to."""
 
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
         self._close: Callable[[], None] | None = None
-        if is_wanted(os.environ):
+        if traces_are_wanted(os.environ):
             self._tracer, self._close = _open_tracer()
 
     def close(self) -> None:

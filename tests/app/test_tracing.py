@@ -17,7 +17,8 @@ from tests.app.issuer import Issuer
 from tests.conftest import Foundation
 from tests.worker.conftest import Workers
 
-from vodstack_app.tracing import is_wanted, trace_id_of
+from vodstack_app.tracing import trace_id_of
+from vodstack_contracts.environment import traces_are_wanted
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -148,4 +149,4 @@ def test_nothing_of_it_is_imported_where_nobody_wants_it():
     ],
 )
 def test_the_standard_variables_decide(environment: dict[str, str], wanted: object):
-    assert is_wanted(environment) is wanted
+    assert traces_are_wanted(environment) is wanted

@@ -8,13 +8,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vodstack_contracts.environment import traces_are_wanted
 from vodstack_contracts.videos import VideoRecord
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 SERVICE = "vodstack-worker"
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 Conclude = Callable[[str], None]
 
@@ -25,9 +25,7 @@ class Tracing:
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
         self._close: Callable[[], None] | None = None
-        exporter = os.environ.get("OTEL_TRACES_EXPORTER", "")
-        is_off = exporter == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-        if not is_off and (exporter or any(os.environ.get(name) for name in _ENDPOINTS)):
+        if traces_are_wanted(os.environ):
             self._tracer, self._close = _open_tracer()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 The first five names are those of the Go service that vodstack succeeds, kept so that scripts go on working.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -43,3 +44,12 @@ class Variable(StrEnum):
 
 DEFAULT_PORT = 8080
 DEFAULT_METRICS_PORT = 9090
+
+_TRACES_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Variable.OTLP_ENDPOINT)
+
+
+def traces_are_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's standard variables name somebody to send traces to, and do not turn them off."""
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    is_off = exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not is_off and (bool(exporter) or any(environment.get(name) for name in _TRACES_ENDPOINTS))
