@@ -177,6 +177,7 @@ def test_chunks_that_do_not_fit_lead_to_one_pass_and_the_record_says_why(
         videos.wait_for(lambda url=url: videos.queue_is_empty(url), "the messages to be deleted")
     assert videos.keys(rendition_prefix(video_id)) == published(videos, video_id)
     assert worker.figure('vodstack_worker_plans_total{way="fallen_back"}') == 1
+    assert worker.figure('vodstack_worker_retries_total{reason="mismatch"}') == 1
 
 
 @pytest.mark.prove

@@ -55,6 +55,8 @@ def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, worker
     assert [round(time * 25) for time in times] == list(range(250))
     videos.wait_for(lambda: videos.queue_is_empty(videos.foundation.chunks_queue_url), "the jobs to be deleted")
     assert worker.figure('vodstack_worker_chunks_total{outcome="encoded"}') == 4
+    assert worker.figure("vodstack_worker_chunks_planned_total") == 4
+    assert worker.figure("vodstack_worker_realtime_factor_count") == 3
     assert worker.figure('vodstack_worker_plans_total{way="chunks"}') == 1
     assert list(worker.scratch.glob("*/*/out")) == []
 

@@ -117,6 +117,7 @@ def test_the_work_stops_when_the_video_is_deleted(videos: Any, workers: Any, lon
     videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to be stopped")
     videos.wait_for(videos.queue_is_empty, "the message to be dropped")
     assert worker.figure("vodstack_worker_heartbeats_lost_total") == 1
+    assert worker.figure('vodstack_worker_encodes_total{ending="stopped"}') == 1
     assert videos.record(video_id).status is Status.DELETED
     assert videos.keys(rendition_prefix(video_id)) == set()
 
@@ -181,6 +182,7 @@ def test_failures_of_the_workers_own_are_counted_and_end_in_failed(
     assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
     assert record.attempts == 2
     assert record.setback.startswith("encode: ")
+    assert worker.figure('vodstack_worker_encodes_total{ending="killed"}') == 2
     assert worker.figure('vodstack_worker_retries_total{reason="counted"}') == 1
     assert worker.figure('vodstack_worker_failures_total{code="processing_failed"}') == 1
     videos.wait_for(videos.queue_is_empty, "the message to be deleted")

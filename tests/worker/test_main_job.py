@@ -102,15 +102,16 @@ def test_the_metrics_of_a_finished_job_are_exported(videos: Any, workers: Any, c
     assert worker.get("/livez")[0] == 200
 
 
-def test_the_depth_of_the_queue_is_exported(videos: Any, workers: Any):
+def test_the_depth_of_both_queues_is_exported(videos: Any, workers: Any):
     videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
     for _ in range(3):
         videos.send_again(new_video_id(), delay=900)
+    videos.sqs.send_message(QueueUrl=videos.foundation.chunks_queue_url, MessageBody="{}", DelaySeconds=900)
     worker = workers.start()
-    videos.wait_for(
-        lambda: worker.figure('vodstack_queue_messages{state="delayed"}') == 3, "the gauge to show what is delayed"
-    )
-    assert worker.figure("vodstack_queue_age_seconds") == 0
+    for queue, delayed in (("", 3), ("chunk_", 1)):
+        name = f"vodstack_{queue}queue_messages"
+        videos.wait_for(lambda name=name, delayed=delayed: worker.figure(f'{name}{{state="delayed"}}') == delayed, name)
+        assert worker.figure(f"vodstack_{queue}queue_age_seconds") == 0
 
 
 def test_a_missing_setting_ends_the_worker_with_one_sentence(workers: Any):

@@ -87,3 +87,18 @@ def test_the_docs_name_every_metric():
     text = (ROOT / "docs/worker.md").read_text()
     for family in Metrics().registry.collect():
         assert f"`{family.name}" in text
+
+
+def test_whatever_is_counted_begins_at_0():
+    """An increase from nothing to 1 is none to Prometheus: the first of each kind would never be seen."""
+    counted = [family for family in Metrics().registry.collect() if family.type in {"counter", "histogram"}]
+    assert counted
+    for family in counted:
+        assert {sample.value for sample in family.samples if not sample.name.endswith("_created")} == {0}, family.name
+
+
+def test_the_docs_name_every_value_of_a_label():
+    text = (ROOT / "docs/worker.md").read_text()
+    for family in Metrics().registry.collect():
+        values = {value for sample in family.samples for name, value in sample.labels.items() if name != "le"}
+        assert family.name.endswith("_failures") or all(f"`{value}`" in text for value in values), family.name

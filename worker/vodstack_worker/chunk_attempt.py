@@ -24,7 +24,7 @@ from vodstack_worker.errors import (
 )
 from vodstack_worker.lease import AWS_ERRORS, HeldJob, LeaseKeeper
 from vodstack_worker.messages import Message
-from vodstack_worker.metrics import Metrics
+from vodstack_worker.metrics import FALLEN_BACK, Metrics
 from vodstack_worker.records import Records
 from vodstack_worker.segments import ChunkResult
 from vodstack_worker.settings import Settings
@@ -140,17 +140,18 @@ class ChunkAttempt:
         except GiveUpError as error:
             return await self._give_up_chunks(str(error))
         except RetryError as error:
-            return await self._retry(
-                taken, str(error), counted=error.counted, mismatch=isinstance(error, MismatchError)
-            )
+            mismatch = isinstance(error, MismatchError)
+            return await self._retry(taken, str(error), counted=error.counted, why="mismatch" if mismatch else "")
         except AWS_ERRORS as error:
             return await self._retry(taken, repr(error), counted=is_local(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other jobs down
             self._log.exception("unexpected error")
-            return await self._retry(taken, repr(error), counted=True)
+            return await self._retry(taken, repr(error), counted=True, why="unexpected")
         standing = await self._table.complete(taken.standing.plan, self._job.number, result)
         if standing is None:
             return _DROPPED
+        if result.frames:
+            work.rate_transcoding(float(result.frames / taken.standing.plan.plan.probe.rate), result.seconds)
         self._log.info("chunk encoded", seconds=result.seconds, left=len(standing.missing))
         try:
             progress = progress_of(Stage.TRANSCODE, standing.fraction)
@@ -167,11 +168,12 @@ class ChunkAttempt:
             return False
         return record.plan.plan_id == self._job.plan_id and record.plan.way is Way.CHUNKS
 
-    async def _retry(self, taken: _Taken, reason: str, *, counted: bool, mismatch: bool = False) -> Verdict:
+    async def _retry(self, taken: _Taken, reason: str, *, counted: bool, why: str = "") -> Verdict:
         failures = taken.failures + counted
-        if counted and failures >= (_MISMATCHES if mismatch else self._settings.max_failures):
+        if counted and failures >= (_MISMATCHES if why == "mismatch" else self._settings.max_failures):
             return await self._give_up_chunks(reason)
         self._metrics.errors.inc()
+        self._metrics.retries.labels(reason=why or ("counted" if counted else "not_counted")).inc()
         delay = delay_after(failures, self._settings.retry_delay)
         self._log.warning("chunk will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(taken.lease, expires_at=0.0)
@@ -181,7 +183,7 @@ class ChunkAttempt:
     async def _give_up_chunks(self, reason: str) -> Verdict:
         """The video goes on in one pass, and its record says why."""
         self._metrics.errors.inc()
-        self._metrics.plans.labels(way="fallen_back").inc()
+        self._metrics.plans.labels(way=FALLEN_BACK).inc()
         reason = f"chunk {self._job.number}: {reason}"[:_REASON_CHARACTERS]
         self._log.warning("falls back to one pass", reason=reason)
         plan = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=self._job.plan_id)

@@ -13,7 +13,7 @@ from vodstack_worker.attempt import Verdict, delay_after, is_local, run_held
 from vodstack_worker.errors import ConditionFalseError, FallBackError, GiveUpError, LeaseLostError, RetryError
 from vodstack_worker.lease import AWS_ERRORS, HeldVideo, LeaseKeeper
 from vodstack_worker.messages import JobQueue, Message
-from vodstack_worker.metrics import Metrics
+from vodstack_worker.metrics import FALLEN_BACK, Metrics
 from vodstack_worker.pipeline import Outcome, Pipeline, ToChunks
 from vodstack_worker.records import Records
 from vodstack_worker.settings import Settings
@@ -95,6 +95,9 @@ class Job:
             "stage_seconds": self._taken.record.stage_seconds | work.stage_seconds,
         }
         await self._records.amend(self._video_id, self._lease.token, changes)
+        was = self._taken.record.plan
+        if was is None or was.plan_id != outcome.plan.plan_id:
+            self._metrics.chunks_planned.inc(len(outcome.jobs))
         try:
             await self._chunks.send([encode_chunk(job) for job in outcome.jobs])
         except (RetryError, *AWS_ERRORS) as error:
@@ -107,7 +110,7 @@ class Job:
     async def _fall_back(self, reason: str) -> Verdict:
         """What was encoded does not fit together: the same message, come back, leads to one pass."""
         self._log.warning("falls back to one pass", reason=reason)
-        self._metrics.plans.labels(way="fallen_back").inc()
+        self._metrics.plans.labels(way=FALLEN_BACK).inc()
         was = self._taken.record.plan
         plan = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=was.plan_id if was else "")
         changes = {"plan": plan, "lease": replace(self._lease, expires_at=0.0)}

@@ -1,8 +1,9 @@
-"""The one place that exports how deep the queues are, and how long arrivals wait."""
+"""The one place that exports how deep the queues are, and how long their messages wait."""
 
 import asyncio
 
 import structlog
+from prometheus_client import Gauge
 
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.messages import JobQueue
@@ -16,14 +17,16 @@ async def export_queue_depth(arrivals: JobQueue, chunks: JobQueue | None, metric
     log = structlog.get_logger()
     while True:
         try:
-            depth = await arrivals.depth()
-            others = await chunks.depth() if chunks else {}
+            await _export(arrivals, metrics.queue_messages, metrics.queue_age)
+            if chunks:
+                await _export(chunks, metrics.chunk_messages, metrics.chunk_age)
         except AWS_ERRORS as error:
             log.warning("the depth of the queue is unknown", error=repr(error)[:300])
-        else:
-            for state, count in depth.items():
-                metrics.queue_messages.labels(state=state).set(count)
-            for state, count in others.items():
-                metrics.chunk_messages.labels(state=state).set(count)
-            metrics.queue_age.set(arrivals.last_wait if depth["waiting"] else 0.0)
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _export(queue: JobQueue, messages: Gauge, age: Gauge) -> None:
+    depth = await queue.depth()
+    for state, count in depth.items():
+        messages.labels(state=state).set(count)
+    age.set(queue.last_wait if depth["waiting"] else 0.0)

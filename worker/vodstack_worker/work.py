@@ -1,5 +1,6 @@
 """Where a job stands, as the heartbeat writes it into the record and the metrics tell it."""
 
+import asyncio
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ class Work:
         try:
             yield
             ending = "done"
+        except asyncio.CancelledError:
+            ending = "stopped"
+            raise
         except RetryError:
             ending = "killed"
             raise
@@ -55,9 +59,10 @@ class Work:
     def count_bytes(self, direction: Literal["in", "out"], size: int) -> None:
         self._metrics.bytes.labels(direction=direction).inc(size)
 
-    def rate_transcoding(self, video_seconds: float) -> None:
-        """Tell how fast the stage that has just ended was."""
-        self._metrics.realtime_factor.observe(video_seconds / max(0.001, self.stage_seconds[Stage.TRANSCODE]))
+    def rate_transcoding(self, video_seconds: float, seconds: float | None = None) -> None:
+        """Tell how fast the stage that has just ended was, or an encode that took so many `seconds`."""
+        taken = self.stage_seconds[Stage.TRANSCODE] if seconds is None else seconds
+        self._metrics.realtime_factor.observe(video_seconds / max(0.001, taken))
 
     def advance(self, fraction: float) -> None:
         """`fraction` of the present stage is done."""
