@@ -7,18 +7,24 @@ from typing import Any
 
 import promql_parser
 import yaml
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
+def dashboards() -> dict[str, list[dict[str, Any]]]:
+    """The panels of each dashboard, rows among them."""
+    return {path.stem: json.loads(path.read_text())["panels"] for path in sorted(DASHBOARDS.glob("*.json"))}
+
+
 def queries() -> Iterator[tuple[str, str]]:
     """Where a query stands, and the query."""
-    for path in sorted(DASHBOARDS.glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel["targets"]:
-                yield f"{path.stem}: {panel['title']}", target["expr"]
+    for name, panels in dashboards().items():
+        for panel in panels:
+            for target in panel.get("targets", ()):
+                yield f"{name}: {panel['title']}", target["expr"]
     for rule in rules():
         yield f"rules: {rule.get('alert') or rule['record']}", rule["expr"]
 
@@ -35,8 +41,11 @@ def selectors(query: str) -> list[Any]:
 
 def sample_names(exposition: str) -> set[str]:
     """Names of the samples that a service's /metrics gives, histograms and counters with their suffixes."""
-    families = text_string_to_metric_families(exposition)
-    return {family.name + suffix for family in families for suffix in _SUFFIXES.get(family.type, ())}
+    return set().union(*map(names_of, text_string_to_metric_families(exposition)))
+
+
+def names_of(family: Metric) -> set[str]:
+    return {family.name + suffix for suffix in _SUFFIXES.get(family.type, ())}
 
 
 def recorded_names() -> set[str]:

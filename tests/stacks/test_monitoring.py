@@ -1,6 +1,7 @@
 """The layer of metrics, and that its dashboards and rules ask only for what the services export."""
 
 import json
+from collections import Counter
 
 import pytest
 from prometheus_client import generate_latest
@@ -11,11 +12,16 @@ from vodstack_worker.metrics import Metrics as WorkerMetrics
 
 # Labels that Prometheus adds to every target, and those of the services' own figures.
 TARGET_LABELS = {"job", "namespace", "pod", "le"}
-OWN_LABELS = {"path", "method", "status", "outcome", "stage"}
+OWN_LABELS = {"path", "method", "status", "outcome", "stage", "way", "state", "ending"}
+GRID_COLUMNS = 24
+
+
+def _registries():
+    return [metrics.registry for metrics in (ApiMetrics(), WorkerMetrics())]
 
 
 def _exported() -> set[str]:
-    expositions = [generate_latest(metrics.registry).decode() for metrics in (ApiMetrics(), WorkerMetrics())]
+    expositions = [generate_latest(registry).decode() for registry in _registries()]
     return queries.recorded_names().union(*map(queries.sample_names, expositions))
 
 
@@ -27,6 +33,37 @@ def test_a_query_asks_for_metrics_and_labels_that_exist(place, query):
     for selector in selectors:
         assert selector.name in exported, place
         assert {matcher.name for matcher in selector.matchers.matchers} <= TARGET_LABELS | OWN_LABELS
+
+
+def test_every_metric_of_ours_is_on_a_dashboard_or_in_a_rule():
+    asked = {selector.name for _, query in queries.queries() for selector in queries.selectors(query)}
+    for registry in _registries():
+        for family in registry.collect():
+            if family.name.startswith(("vodstack_", "worker_", "myapp_")):
+                assert asked & queries.names_of(family), family.name
+
+
+@pytest.mark.parametrize("name", queries.dashboards())
+def test_panels_fill_the_grid_and_none_lies_over_another(name):
+    cells = Counter(
+        (column, line)
+        for place in (panel["gridPos"] for panel in queries.dashboards()[name])
+        for column in range(place["x"], place["x"] + place["w"])
+        for line in range(place["y"], place["y"] + place["h"])
+    )
+    lines = 1 + max(line for _, line in cells)
+    assert cells == Counter((column, line) for column in range(GRID_COLUMNS) for line in range(lines))
+
+
+@pytest.mark.parametrize("name", queries.dashboards())
+def test_every_panel_says_what_it_shows_and_in_which_unit(name):
+    panels = queries.dashboards()[name]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        if panel["type"] != "row":
+            assert panel["description"], panel["title"]
+            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+            assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
 
 
 def test_a_query_for_a_metric_that_nobody_exports_is_noticed():
