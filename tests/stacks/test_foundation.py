@@ -116,14 +116,26 @@ def test_stale_uploads_are_freed_and_originals_age(dev):
     assert "expire-noncurrent" not in rules
 
 
-def test_a_versioned_bucket_expires_what_was_replaced(run):
-    versioned = run("emulator", foundation={"bucket": {"versioned": True, "noncurrentDays": 3}})
-    lifecycle = versioned.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+@pytest.fixture(scope="module")
+def unlike_dev(run):
+    bucket = {"versioned": True, "noncurrentDays": 3, "corsOrigins": ["https://app.example"]}
+    return run("emulator", foundation={"bucket": bucket})
+
+
+def test_a_versioned_bucket_expires_what_was_replaced(unlike_dev):
+    lifecycle = unlike_dev.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
     (rule,) = [rule for rule in lifecycle.inputs["rules"] if rule["id"] == "expire-noncurrent"]
     assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 3}
-    assert versioned.one("aws:s3/bucketVersioning:BucketVersioning").inputs["versioningConfiguration"] == {
+    assert unlike_dev.one("aws:s3/bucketVersioning:BucketVersioning").inputs["versioningConfiguration"] == {
         "status": "Enabled"
     }
+
+
+def test_pages_of_named_origins_upload_and_all_play(unlike_dev):
+    """A browser that the API has led to the bucket names its page's origin `null`."""
+    cors = unlike_dev.one("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration")
+    allowed = {method: rule["allowedOrigins"] for rule in cors.inputs["corsRules"] for method in rule["allowedMethods"]}
+    assert allowed == {"GET": ["*"], "HEAD": ["*"], "PUT": ["https://app.example"]}
 
 
 def test_the_videos_table_lists_by_owner_and_both_forget_what_expired(dev):

@@ -120,20 +120,29 @@ class VideoBucket(pulumi.ComponentResource):
         )
 
     def _allow_browsers(self, origins: tuple[str, ...]) -> None:
+        if not origins:
+            return
         aws.s3.BucketCorsConfiguration(
             f"{self._name}-cors",
             bucket=self.bucket_name,
             cors_rules=[
-                aws.s3.BucketCorsConfigurationCorsRuleArgs(
-                    allowed_methods=["GET", "HEAD", "PUT"],
-                    allowed_origins=list(origins),
-                    allowed_headers=["*"],
-                    expose_headers=list(_EXPOSED_HEADERS),
-                    max_age_seconds=_CORS_CACHE_SECONDS,
-                )
+                # The API leads players here, and after a redirect between two origins browsers give theirs as `null`.
+                _cors_rule("play", ["GET", "HEAD"], ["*"]),
+                _cors_rule("upload", ["PUT"], list(origins)),
             ],
             opts=self._child,
         )
+
+
+def _cors_rule(name: str, methods: list[str], origins: list[str]) -> aws.s3.BucketCorsConfigurationCorsRuleArgs:
+    return aws.s3.BucketCorsConfigurationCorsRuleArgs(
+        id=name,
+        allowed_methods=methods,
+        allowed_origins=origins,
+        allowed_headers=["*"],
+        expose_headers=list(_EXPOSED_HEADERS),
+        max_age_seconds=_CORS_CACHE_SECONDS,
+    )
 
 
 def _lifecycle_rules(settings: BucketSettings) -> list[aws.s3.BucketLifecycleConfigurationRuleArgs]:

@@ -14,6 +14,11 @@ from vodstack_platform.embedded.emulator import Emulator, running_emulator
 
 BUCKET = "videos"
 KEY = "originals/a b/ü"
+PAGE = "https://app.example"
+CORS_RULES = [
+    {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"]},
+    {"AllowedMethods": ["PUT"], "AllowedOrigins": [PAGE]},
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def client(emulator: Emulator, keys: dict[str, str]) -> Any:
 def signer() -> Iterator[Signer]:
     with running_emulator() as emulator:
         emulator.client("s3").create_bucket(Bucket=BUCKET)
+        emulator.client("s3").put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": CORS_RULES})
         iam = emulator.client("iam")
         anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
         role = iam.create_role(
@@ -111,3 +117,16 @@ def test_an_unknown_key_is_refused(signer):
     url = signer.url("get_object")
     key_id = url.partition("X-Amz-Credential=")[2].partition("%2F")[0]
     assert refusal(httpx.get(url.replace(key_id, "AKIAUNKNOWN"))) == "InvalidAccessKeyId"
+
+
+def test_the_buckets_own_rules_say_what_pages_of_other_origins_may_do(signer):
+    for origin in (PAGE, "null"):
+        answer = httpx.get(signer.url("get_object"), headers={"Origin": origin})
+        assert answer.headers["access-control-allow-origin"] in {origin, "*"}
+    asked = {"Access-Control-Request-Method": "PUT"}
+    preflights = [
+        httpx.options(signer.url("put_object"), headers={"Origin": origin, **asked})
+        for origin in (PAGE, "https://other.example")
+    ]
+    assert [answer.status_code for answer in preflights] == [200, 403]
+    assert preflights[0].headers["access-control-allow-origin"] == PAGE

@@ -32,8 +32,9 @@ class BucketSettings(Section):
 
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,19}$")] = "vodstack"
     """Start of the bucket's name. The stack's name and a unique suffix follow, for names are shared by all of AWS."""
-    cors_origins: tuple[str, ...] = ("*",)
-    """Web origins that may upload to and play from the bucket by presigned URLs."""
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.*\[\]:-]+)$")], ...] = ("*",)
+    """Origins of web pages that may upload by presigned URLs, such as `https://app.example`. Where there are any, all
+    may play by them: browsers that the API leads to the bucket give their origin as `null`."""
     versioned: bool = False
     """Keep overwritten and deleted objects for `noncurrentDays`. It doubles the storage of whatever is replaced."""
     noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = 7

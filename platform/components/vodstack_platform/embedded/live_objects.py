@@ -90,7 +90,10 @@ def version(creation: Creation) -> Outputs:
 
 
 def allow_browsers(creation: Creation) -> Outputs:
-    rules = [{_capitalised(name): value for name, value in rule.items()} for rule in _list(creation, "corsRules")]
+    rules = [
+        {"ID" if name == "id" else _capitalised(name): value for name, value in rule.items()}
+        for rule in _list(creation, "corsRules")
+    ]
     creation.client("s3").put_bucket_cors(Bucket=creation.inputs["bucket"], CORSConfiguration={"CORSRules": rules})
     return {}
 
