@@ -16,6 +16,8 @@ from vodstack_platform.service_monitors import ServiceMonitors, ServiceMonitorsA
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
+# As the rules name it, which are data for any Prometheus.
+NAMESPACE_OF_RULES = 'namespace="vodstack"'
 
 
 def build(settings: StackSettings, cluster: ClusterTarget, provider: aws.Provider) -> None:
@@ -29,9 +31,8 @@ def build(settings: StackSettings, cluster: ClusterTarget, provider: aws.Provide
         PrometheusStackArgs(namespace=namespace, settings=settings.monitoring, storage_class=cluster.storage_class),
         opts,
     )
-    monitors = ServiceMonitorsArgs(
-        namespace=namespace, operator=stack.release, watched=settings.services.namespace, rules=_rules()
-    )
+    watched = settings.services.namespace
+    monitors = ServiceMonitorsArgs(namespace=namespace, operator=stack.release, watched=watched, rules=_rules(watched))
     ServiceMonitors("services", monitors, opts)
     DashboardMaps("dashboards", DashboardMapsArgs(namespace=namespace, dashboards=_dashboards()), opts)
     layer.publish(
@@ -48,5 +49,6 @@ def _dashboards() -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in DASHBOARDS.glob("*.json")}
 
 
-def _rules() -> dict[str, Any]:
-    return yaml.safe_load((DASHBOARDS / "rules.yaml").read_text(encoding="utf-8"))
+def _rules(watched: str) -> dict[str, Any]:
+    text = (DASHBOARDS / "rules.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text.replace(NAMESPACE_OF_RULES, f'namespace="{watched}"'))

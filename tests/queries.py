@@ -11,6 +11,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
+# What kube-prometheus-stack brings along (kube-state-metrics), with the labels that we ask for.
+CLUSTER_METRICS = {"kube_deployment_spec_replicas", "kube_deployment_status_replicas_available"}
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
@@ -48,9 +50,9 @@ def names_of(family: Metric) -> set[str]:
     return {family.name + suffix for suffix in _SUFFIXES.get(family.type, ())}
 
 
-def recorded_names() -> set[str]:
-    """Names that the rules themselves record."""
-    return {rule["record"] for rule in rules() if "record" in rule}
+def known_names() -> set[str]:
+    """Names that no service of ours exports: those that the rules themselves record, and the cluster's."""
+    return CLUSTER_METRICS | {rule["record"] for rule in rules() if "record" in rule}
 
 
 def _selectors(node: Any) -> Iterator[Any]:

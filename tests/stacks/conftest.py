@@ -182,6 +182,7 @@ ALTERNATIVES = {
             "layers": ["monitoring"],
             "references": {"cluster": "organization/vodstack/platform"},
             "monitoring": {"prometheus": {"retentionDays": 3, "volumeGib": 50}},
+            "services": {"namespace": "films"},
         },
     ),
     "services in a cluster of the user's own": Alternative(

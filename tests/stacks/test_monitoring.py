@@ -1,18 +1,20 @@
 """The layer of metrics, and that its dashboards and rules ask only for what the services export."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
 from prometheus_client import generate_latest
 from tests import queries
+from tests.stacks.conftest import ALTERNATIVES
 
 from vodstack_app.metrics import Metrics as ApiMetrics
 from vodstack_worker.metrics import Metrics as WorkerMetrics
 
 # Labels that Prometheus adds to every target, and those of the services' own figures.
-TARGET_LABELS = {"job", "namespace", "pod", "le"}
-OWN_LABELS = {"path", "method", "status", "outcome", "stage", "way", "state", "ending"}
+TARGET_LABELS = {"job", "namespace", "pod", "deployment", "le"}
+OWN_LABELS = {"path", "method", "status", "outcome", "stage", "way", "state", "ending", "reason"}
 GRID_COLUMNS = 24
 
 
@@ -22,7 +24,7 @@ def _registries():
 
 def _exported() -> set[str]:
     expositions = [generate_latest(registry).decode() for registry in _registries()]
-    return queries.recorded_names().union(*map(queries.sample_names, expositions))
+    return queries.known_names().union(*map(queries.sample_names, expositions))
 
 
 @pytest.mark.parametrize(("place", "query"), [pytest.param(*each, id=each[0]) for each in queries.queries()])
@@ -78,6 +80,20 @@ def test_every_alert_says_what_to_do():
     for alert in alerts:
         assert {"summary", "description"} <= alert["annotations"].keys()
         assert alert["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_the_docs_name_every_alert():
+    text = (queries.DASHBOARDS.parent / "docs/operations.md").read_text()
+    for rule in queries.rules():
+        if "alert" in rule:
+            assert f"| `{rule['alert']}` | {rule['labels']['severity']} |" in text
+
+
+def test_rules_look_into_the_namespace_of_the_services():
+    elsewhere = ALTERNATIVES["monitoring of a cluster elsewhere"].known
+    rules = elsewhere.one("kubernetes:monitoring.coreos.com/v1:PrometheusRule").inputs["spec"]
+    looked_into = set(re.findall(r'namespace="([^"]*)"', json.dumps(rules).replace("\\", "")))
+    assert looked_into == {"films"}
 
 
 def test_dashboards_come_with_the_label_that_grafana_looks_for(dev):
