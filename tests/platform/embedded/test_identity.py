@@ -68,6 +68,14 @@ def test_the_api_has_no_business_with_the_queue(enforced):
     assert not refused(emulator.client("sqs", credentials=keys["worker"]).receive_message, **queue)
 
 
+def test_the_worker_sends_chunk_jobs_many_at_a_time(enforced):
+    """A call for many asks for the action of one."""
+    deployed, emulator, keys = enforced
+    batch = {"QueueUrl": deployed.outputs["chunksQueueUrl"], "Entries": [{"Id": "0", "MessageBody": "job"}]}
+    assert not refused(emulator.client("sqs", credentials=keys["worker"]).send_message_batch, **batch)
+    assert refused(emulator.client("sqs", credentials=keys["api"]).send_message_batch, **batch)
+
+
 def test_the_worker_reads_originals_and_may_not_change_them(enforced):
     deployed, emulator, keys = enforced
     s3 = emulator.client("s3", credentials=keys["worker"])
@@ -128,7 +136,7 @@ def test_motos_copy_of_a_policy_keeps_s3_and_opens_the_rest():
     )
     assert loosened(document)["Statement"] == [
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:a", "arn:b"]},
-        {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": "*"},
+        {"Effect": "Allow", "Action": ["sqs:SendMessage", "sqs:SendMessageBatch"], "Resource": "*"},
     ]
 
 

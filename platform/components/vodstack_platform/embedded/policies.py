@@ -11,6 +11,14 @@ from typing import Any, cast
 
 Statement = Mapping[str, Any]
 
+# What moto asks for though AWS knows no such action: the one before it covers the call.
+_ALSO_IN_MOTO = {
+    "s3:ListBucket": "s3:HeadBucket",
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+    "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+}
+
 
 def loosened(document: str) -> dict[str, Any]:
     """A copy for moto: resources outside S3 become `*`, conditional denials go, and so do conditions of grants.
@@ -45,11 +53,10 @@ def _split(statement: dict[str, Any]) -> list[dict[str, Any]]:
     """S3's actions keep their resources, the others get all."""
     statement.pop("Condition", None)
     actions = many(statement.get("Action", []))
+    actions += [_ALSO_IN_MOTO[action] for action in actions if action in _ALSO_IN_MOTO]
     of_s3 = [action for action in actions if action.startswith("s3:")]
     others = [action for action in actions if not action.startswith("s3:")]
     parts: list[dict[str, Any]] = []
-    if "s3:ListBucket" in of_s3:
-        of_s3.append("s3:HeadBucket")  # no action of AWS's, where listing covers it, yet moto asks for it
     if of_s3:
         parts.append(statement | {"Action": of_s3})
     if others:
