@@ -34,7 +34,7 @@ from vodstack_worker.publish import Published, measure_output
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import GIB
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import assemble, encode, playlists_of
+from vodstack_worker.transcode import encode, make_mp4, make_poster
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 60.0
@@ -283,7 +283,8 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             found = await probe(folder, limits, max_duration=60)
             plan = plan_encode(found, threads=2)
             await encode(folder, plan, limits, lambda _: None)
-            await assemble(folder, plan, limits, playlists_of(plan))
+            await make_mp4(folder, plan, limits)
+            await make_poster(folder, plan, limits, "out/video.mp4")
             smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
             await make_thumbnails(folder, plan, limits, smallest, read_playlist(folder / smallest).duration)
             captions = await make_captions(folder, plan, limits, "source")

@@ -19,6 +19,7 @@ from vodstack_contracts.videos import Status, VideoRecord, Way
 BRIEF_SECONDS = "2"
 JOBS = 4
 CHUNK_WRITES = frozenset({"SendMessageBatch"})
+MULTIPART = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
 SIDES = ["before", "after"]
 # How often the heart beats in so short a job is a matter of its speed.
 BEATS = re.compile(r"UpdateItem (record SET progress +progress stage .*|job#\d+ SET lease +lease)")
@@ -88,6 +89,7 @@ class Walk:
         for url in (self.videos.foundation.queue_url, self.videos.foundation.chunks_queue_url):
             self.videos.wait_for(lambda url=url: self.videos.queue_is_empty(url), "the messages to be deleted")
         assert self.videos.keys(rendition_prefix(video_id)) == published(self.videos, video_id)
+        assert "Uploads" not in self.videos.s3.list_multipart_uploads(Bucket=self.videos.foundation.bucket)
         encoded = self.chunks_encoded(video_id)
         assert sum(encoded.values()) <= JOBS + kills, encoded
         self.worker.wait_until_ready()
@@ -115,7 +117,8 @@ def test_a_video_in_chunks_becomes_ready_at_whichever_write_a_worker_is_killed(
 ):
     walk = Walk(videos, workers, proxy, film)
     points = walk.writes()
-    assert {"SendMessageBatch", "PutItem plan", "PutObject video.mp4", "PutObject hls/90p/00001.m4s"} < set(points)
+    assert {"SendMessageBatch", "PutItem plan", "PutObject hls/90p/00001.m4s"} < set(points)
+    assert {f"{each} video.mp4" for each in MULTIPART} < set(points)
     for point in points:
         walk.kill(point, side)
 

@@ -11,7 +11,7 @@ from tests.worker.conftest import SMALL_CHUNKS
 
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
-from vodstack_contracts.objects import rendition_prefix
+from vodstack_contracts.objects import rendition_key, rendition_prefix
 from vodstack_contracts.videos import Deletion, FailureCode, Status, Way
 
 
@@ -26,13 +26,15 @@ def named(folder: Path, playlist: str) -> set[str]:
 
 
 def scarce(film: Path) -> dict[str, str]:
-    """Scratch in which a video of that size does not fit with all that is made of it."""
-    return {"VODSTACK_SCRATCH_BYTES": str(2 * film.stat().st_size)}
+    """Scratch that holds neither a video of that size nor its MP4, but what one chunk becomes."""
+    return {"VODSTACK_SCRATCH_BYTES": str(film.stat().st_size // 2)}
 
 
 def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, workers: Any, film: Path, tmp_path: Path):
-    worker = workers.start(**SMALL_CHUNKS, **scarce(film))
     video_id = videos.upload(film)
+    left_open = rendition_key(video_id, "video.mp4")
+    videos.s3.create_multipart_upload(Bucket=videos.foundation.bucket, Key=left_open)
+    worker = workers.start(**SMALL_CHUNKS, **scarce(film))
     record = videos.wait_until(video_id, Status.READY, Status.FAILED)
     assert record.status is Status.READY, worker.log()
     assert record.plan.way is Way.CHUNKS
@@ -50,6 +52,10 @@ def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, worker
     }
     assert [(each.language, each.label) for each in record.playback.captions] == [("en", "en")]
     assert "00:00:09.100 --> 00:00:09.900\nlast\n" in (folder / "hls/captions/0.vtt").read_text()
+    assert record.playback.mp4_size_bytes == (folder / "video.mp4").stat().st_size > film.stat().st_size // 2
+    assert "Uploads" not in videos.s3.list_multipart_uploads(Bucket=videos.foundation.bucket)
+    sent = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert worker.figure('vodstack_worker_bytes_total{direction="out"}') == sent
     with av.open(str(folder / "video.mp4")) as mp4:
         times = [float(frame.time or 0) for frame in mp4.decode(video=0)]
     assert [round(time * 25) for time in times] == list(range(250))

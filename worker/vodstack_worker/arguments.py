@@ -168,7 +168,7 @@ def _hls_arguments(plan: Plan, share: Share, name: str, segment_options: str) ->
 
 
 def mp4_arguments(playlists: Sequence[str]) -> list[str]:
-    """A copy of the first playlist's pictures and, where there are two, the second's sound. Only our own are read."""
+    """A copy of the first playlist's pictures and, where there are two, the second's sound."""
     inputs = [
         word
         for address in playlists
@@ -178,11 +178,13 @@ def mp4_arguments(playlists: Sequence[str]) -> list[str]:
     return [*QUIET, "-copyts", *inputs, *maps, *_BARE, "-c", "copy", "-movflags", "+faststart", "-f", "mp4", MP4]
 
 
-def poster_arguments(duration: float) -> list[str]:
+def poster_arguments(duration: float, video: str) -> list[str]:
+    """A picture of an MP4, or of a playlist."""
     position = duration * _POSTER_POSITION if duration > 1 else 0.0
+    demuxer = "hls" if video.endswith(PLAYLIST) else "mov"
     return [
         *QUIET,
-        *("-ss", f"{position:.3f}", "-protocol_whitelist", "file", "-f", "mov", "-i", MP4),
+        *("-ss", f"{position:.3f}", "-protocol_whitelist", protocols_for(video), "-f", demuxer, "-i", video),
         *("-frames:v", "1", "-vf", f"scale='min({_POSTER_WIDTH},iw)':-2:out_range=full,format=yuvj420p", "-q:v", "3"),
         *("-f", "image2", "-update", "1", POSTER),
     ]

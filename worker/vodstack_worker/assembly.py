@@ -1,4 +1,4 @@
-"""A video from its encoded chunks: playlists over what lies in the bucket, the MP4 by copy, poster and thumbnails."""
+"""A video from its encoded chunks: playlists over what lies in the bucket, poster and thumbnails, the MP4 by copy."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import original_key, rendition_key, rendition_prefix
+from vodstack_contracts.objects import MP4, original_key, rendition_key, rendition_prefix
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
@@ -15,15 +15,18 @@ from vodstack_worker.errors import FallBackError
 from vodstack_worker.media_process import Limits
 from vodstack_worker.playlists import MediaPlaylist, measured, playlist_text
 from vodstack_worker.probe import SOURCE
-from vodstack_worker.publish import Published, describe_output
+from vodstack_worker.progressive import Tracks, join_mp4
+from vodstack_worker.publish import Published, describe_output, open_upload, require_duration
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import assemble
+from vodstack_worker.transcode import make_poster
+from vodstack_worker.work import Work
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_ROOM = 0.9
+# Of the way from encoded to published. What is left to send is small.
+_JOINED = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class _Rendition:
 
 
 class Assembly:
-    """Reads the chunks' segments where they lie; its scratch holds the MP4."""
+    """Reads the chunks' segments where they lie; of what it makes, nothing that lies in scratch grows with the film."""
 
     def __init__(self, s3: "S3Client", bucket: str, standing: Standing, limits: Limits) -> None:
         self._s3 = s3
@@ -45,8 +48,11 @@ class Assembly:
         self._results = standing.results
         self._limits = limits
 
-    async def run(self, folder: Path) -> Published:
-        """Write everything that is still missing below `folder`. Raises FallBackError, GiveUpError or RetryError."""
+    async def run(self, folder: Path, work: Work) -> Published:
+        """Send the MP4 and write below `folder` what else is missing.
+
+        Raises FallBackError, GiveUpError or RetryError.
+        """
         plan, video_id = self._made.plan, self._made.video_id
         self._require_alike()
         stored = await self._list()
@@ -56,22 +62,52 @@ class Assembly:
         if self._made.sound_number is not None:
             heard = self._results[self._made.sound_number].lengths
             sound = await self._rendition(folder, AUDIO, heard, stored)
+        require_duration(rungs[0].playlist, plan)
         every = [*rungs, *([sound] if sound else [])]
         relay = Relay(dict(chain.from_iterable(_served(rendition) for rendition in every)))
-        chosen = self._largest_that_fits(rungs, sound)
-        playlists = [relay.url(f"{each.name}/{PLAYLIST}") for each in (chosen, sound) if each]
-        await assemble(folder, plan, self._limits, playlists, relay=relay)
-        smallest = rungs[-1]
-        address = relay.url(f"{smallest.name}/{PLAYLIST}")
-        await make_thumbnails(folder, plan, self._limits, address, smallest.playlist.duration, relay=relay)
-        relay.require_whole()
+        await self._make_pictures(folder, rungs, relay)
+        captions = await self._captions(folder)
         for each in every:
             home = folder / OUTPUT / "hls" / each.name
             home.mkdir(parents=True)
             (home / PLAYLIST).write_text(playlist_text(each.playlist))
-        captions = await self._captions(folder)
+        size = await self._join(folder, rungs[0], sound, relay, work)
         pictures, spoken = [each.playlist for each in rungs], sound.playlist if sound else None
-        return await asyncio.to_thread(describe_output, folder, plan, video_id, pictures, spoken, captions=captions)
+        return await asyncio.to_thread(
+            describe_output, folder, plan, video_id, pictures, spoken, mp4_size_bytes=size, captions=captions
+        )
+
+    async def _make_pictures(self, folder: Path, rungs: list[_Rendition], relay: Relay) -> None:
+        plan, largest, smallest = self._made.plan, rungs[0], rungs[-1]
+        await make_poster(folder, plan, self._limits, relay.url(f"{largest.name}/{PLAYLIST}"), relay=relay)
+        address = relay.url(f"{smallest.name}/{PLAYLIST}")
+        await make_thumbnails(folder, plan, self._limits, address, smallest.playlist.duration, relay=relay)
+        relay.require_whole()
+
+    async def _join(
+        self, folder: Path, pictures: _Rendition, sound: _Rendition | None, relay: Relay, work: Work
+    ) -> int:
+        """The MP4, on its way past all scratch; gives its size."""
+        every = [pictures, *([sound] if sound else [])]
+        tracks = Tracks(
+            addresses=[relay.url(f"{each.name}/{PLAYLIST}") for each in every],
+            frames=sum(self._results[chunk.number].frames for chunk in self._made.chunks),
+            seconds=max(each.playlist.duration for each in every),
+            size_bytes=sum(each.playlist.size_bytes for each in every),
+        )
+        key = rendition_key(self._made.video_id, MP4)
+        work.keys.append(key)
+        async with open_upload(self._s3, self._bucket, key) as upload:
+            size = await join_mp4(
+                upload,
+                tracks,
+                folder,
+                self._limits,
+                relay=relay,
+                on_progress=lambda fraction: work.advance(_JOINED * fraction),
+            )
+        work.count_bytes("out", size)
+        return size
 
     async def _captions(self, folder: Path) -> list[CaptionFile]:
         """Read from the original, for what they were cut from is nowhere else."""
@@ -131,11 +167,6 @@ class Assembly:
             files=files,
             playlist=measured(home / names[0], [Path(each) for each in names[1:]], lengths, sizes),
         )
-
-    def _largest_that_fits(self, rungs: list[_Rendition], sound: _Rendition | None) -> _Rendition:
-        """The rendition that the MP4 is copied from. A film's may be larger than the scratch."""
-        room = self._limits.scratch_bytes * _ROOM - (sound.playlist.size_bytes if sound else 0)
-        return next((each for each in rungs if each.playlist.size_bytes <= room), rungs[-1])
 
 
 def _served(rendition: _Rendition) -> list[tuple[str, StoredObject | bytes]]:

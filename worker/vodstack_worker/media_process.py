@@ -75,10 +75,20 @@ async def run_tool(
 
 
 async def run_module(
-    module: str, arguments: Sequence[str], folder: Path, limits: Limits, *, relay: FileServer | None = None
+    module: str,
+    arguments: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    *,
+    relay: FileServer | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Ending:
-    """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument."""
-    return await _confined([sys.executable, "-I", "-m", module], arguments, folder, limits, relay=relay)
+    """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument.
+
+    It inherits `descriptors`, under the same numbers.
+    """
+    command = [sys.executable, "-I", "-m", module]
+    return await _confined(command, arguments, folder, limits, relay=relay, descriptors=descriptors)
 
 
 async def _confined(
@@ -89,13 +99,14 @@ async def _confined(
     *,
     on_line: Callable[[str], None] | None = None,
     relay: FileServer | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Ending:
     if relay is None:
-        return await _run([*command, _cage(limits, confine.NO_DOOR), *arguments], folder, limits, on_line, ())
+        return await _run([*command, _cage(limits, confine.NO_DOOR), *arguments], folder, limits, on_line, descriptors)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         whole = [*command, _cage(limits, theirs.fileno()), *arguments]
-        run = asyncio.create_task(_run(whole, folder, limits, on_line, (theirs.fileno(),)))
+        run = asyncio.create_task(_run(whole, folder, limits, on_line, (theirs.fileno(), *descriptors)))
         answers = asyncio.create_task(relay.answer(ours))
         try:
             return await run

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from vodstack_contracts.jobs import Arrival, ChunkJob
+from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, Way
-from vodstack_worker.arguments import OUTPUT, PLAYLIST
+from vodstack_worker.arguments import MP4, OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.media_process import Limits
+from vodstack_worker.multipart import abort_open
 from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
 from vodstack_worker.playlists import read_playlist
@@ -24,7 +26,7 @@ from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch, used_bytes
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import assemble, encode, playlists_of
+from vodstack_worker.transcode import encode, make_mp4, make_poster
 from vodstack_worker.work import Work, progress_of
 
 if TYPE_CHECKING:
@@ -162,7 +164,8 @@ class Pipeline:
         with work.in_stage(Stage.TRANSCODE):
             with work.in_encode():
                 await encode(folder, plan, self._limits, work.advance)
-            await assemble(folder, plan, self._limits, playlists_of(plan))
+            await make_mp4(folder, plan, self._limits)
+            await make_poster(folder, plan, self._limits, MP4)
             smallest = f"{OUTPUT}/hls/{plan.rungs[-1].name}/{PLAYLIST}"
             duration = read_playlist(folder / smallest).duration
             await make_thumbnails(folder, plan, self._limits, smallest, duration)
@@ -170,10 +173,15 @@ class Pipeline:
             published = await asyncio.to_thread(measure_output, folder, plan, video_id, captions)
         work.rate_transcoding(facts.duration_seconds)
         with work.in_stage(Stage.PUBLISH):
+            await self._abort_earlier(video_id)
             await self._publish(folder, video_id, work)
         if way.plan_id:
             await remove_others(self._s3, self._settings.bucket, video_id, work.keys)
         return Outcome(source=facts, published=published, plan=way, earlier_seconds={})
+
+    async def _abort_earlier(self, video_id: str) -> None:
+        """End uploads that a dead worker left open, whose parts would be kept, and paid for, until they are."""
+        await abort_open(self._s3, self._settings.bucket, rendition_prefix(video_id))
 
     async def _publish(self, folder: Path, video_id: str, work: Work) -> None:
         bucket = self._settings.bucket
@@ -183,7 +191,8 @@ class Pipeline:
     async def _assemble(self, standing: Standing, record: VideoRecord, way: EncodePlan, work: Work) -> Outcome:
         made = standing.plan
         with work.in_stage(Stage.PUBLISH), self._scratch.job() as folder:
-            published = await Assembly(self._s3, self._settings.bucket, standing, self._limits).run(folder)
+            await self._abort_earlier(made.video_id)
+            published = await Assembly(self._s3, self._settings.bucket, standing, self._limits).run(folder, work)
             await self._publish(folder, made.video_id, work)
         await remove_others(self._s3, self._settings.bucket, made.video_id, work.keys, made.prefix)
         transcoding = round(sum(result.seconds for result in standing.results.values()), 3)

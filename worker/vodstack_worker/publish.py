@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from vodstack_contracts.objects import (
@@ -23,16 +23,15 @@ from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
+from vodstack_worker.multipart import PART_BYTES, Multipart, open_multipart, part_bytes
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
+    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef
 
 _UPLOADS_IN_FLIGHT = 4
-_PART_BYTES = 16 * 1024 * 1024
-_MAX_PARTS = 10_000
 _KEYS_PER_DELETE = 1000
 _SHORTFALL = 0.02
 _SHORTFALL_SECONDS = 1.0
@@ -61,7 +60,11 @@ def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[C
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
     audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
-    return describe_output(folder, plan, video_id, playlists, audio, captions=captions)
+    mp4 = folder / OUTPUT / MP4
+    if not mp4.is_file():
+        raise RetryError(f"{MP4} was not written")
+    size = mp4.stat().st_size
+    return describe_output(folder, plan, video_id, playlists, audio, mp4_size_bytes=size, captions=captions)
 
 
 def describe_output(
@@ -71,19 +74,20 @@ def describe_output(
     playlists: list[MediaPlaylist],
     audio: MediaPlaylist | None,
     *,
+    mp4_size_bytes: int,
     captions: Sequence[CaptionFile],
 ) -> Published:
     """Write the playlist and the manifest over all renditions. Raises GiveUpError or RetryError."""
     if any(playlist.durations != playlists[0].durations for playlist in playlists):
         raise RetryError("the renditions' segments are not aligned")
-    _require_duration(playlists[0], plan)
+    require_duration(playlists[0], plan)
     codecs = [video_codecs(playlist.init) for playlist in playlists]
     rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
     (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
         multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}", captions)
     )
     (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audio, plan.probe.rate, AUDIO, captions))
-    for made in (MP4, POSTER, THUMBNAILS):
+    for made in (POSTER, THUMBNAILS):
         if not (folder / OUTPUT / made).is_file():
             raise RetryError(f"{made} was not written")
     return Published(
@@ -105,7 +109,7 @@ def describe_output(
             mp4_key=rendition_key(video_id, MP4),
             poster_key=rendition_key(video_id, POSTER),
             thumbnails_key=rendition_key(video_id, THUMBNAILS),
-            mp4_size_bytes=(folder / OUTPUT / MP4).stat().st_size,
+            mp4_size_bytes=mp4_size_bytes,
             captions=[
                 Caption(
                     language=caption.track.language,
@@ -118,7 +122,8 @@ def describe_output(
     )
 
 
-def _require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
+def require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
+    """Raises GiveUpError where much of the source is not there."""
     expected = plan.probe.facts.duration_seconds
     missing = expected - playlist.duration
     if plan.probe.grid and missing > _SHORTFALL_SECONDS + _SHORTFALL * expected:
@@ -178,6 +183,11 @@ async def send_files(
         raise RetryError(f"publishing failed: {errors.exceptions[0]!r}", counted=False) from errors
 
 
+def open_upload(s3: "S3Client", bucket: str, key: str) -> AbstractAsyncContextManager[Multipart]:
+    """An upload in parts, with the headers that its key's ending calls for."""
+    return open_multipart(s3, bucket, key, *_CONTENT_TYPES[PurePath(key).suffix])
+
+
 async def withdraw(s3: "S3Client", bucket: str, keys: list[str]) -> None:
     """Delete what was published of a video that nobody wants any more."""
     for start in range(0, len(keys), _KEYS_PER_DELETE):
@@ -198,26 +208,15 @@ async def remove_others(s3: "S3Client", bucket: str, video_id: str, keys: list[s
 async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:
     """Put one file, in parts where it is big; yields sizes as they are sent."""
     content_type, cache_control = _CONTENT_TYPES[path.suffix]
-    if size <= _PART_BYTES:
+    if size <= PART_BYTES:
         body = await asyncio.to_thread(path.read_bytes)
         await s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, CacheControl=cache_control)
         yield size
         return
-    made = await s3.create_multipart_upload(
-        Bucket=bucket, Key=key, ContentType=content_type, CacheControl=cache_control
-    )
-    upload_id = made["UploadId"]
-    try:
-        parts: list[CompletedPartTypeDef] = []
-        for number, piece in enumerate(_pieces(path, max(_PART_BYTES, -(-size // _MAX_PARTS))), start=1):
-            part = await s3.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=piece)
-            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    async with open_upload(s3, bucket, key) as upload:
+        for number, piece in enumerate(_pieces(path, part_bytes(size)), start=1):
+            await upload.send(number, piece)
             yield len(piece)
-        await s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
-    except BaseException:
-        with suppress(*AWS_ERRORS):
-            await asyncio.shield(s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
-        raise
 
 
 def _pieces(path: Path, length: int) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """One ffmpeg run that decodes the original once and writes every rendition; then the MP4 and the poster from those."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,22 +65,25 @@ def _interval(plan: Plan, share: Share) -> tuple[float, float]:
     return float(share.chunk.first / rate), float((share.chunk.end - share.chunk.first) / rate)
 
 
-def playlists_of(plan: Plan) -> list[str]:
-    """What the MP4 is made of: the largest rendition, and the sound."""
+async def make_mp4(folder: Path, plan: Plan, limits: Limits) -> None:
+    """The progressive MP4, by copy of the largest rendition and the sound. Raises GiveUpError or RetryError."""
     names = [plan.rungs[0].name, *([AUDIO] if plan.probe.audio_index is not None else [])]
-    return [f"{OUTPUT}/hls/{name}/{PLAYLIST}" for name in names]
+    arguments = mp4_arguments([f"{OUTPUT}/hls/{name}/{PLAYLIST}" for name in names])
+    ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits))
+    require_success(ending, "mp4")
 
 
-async def assemble(
-    folder: Path, plan: Plan, limits: Limits, playlists: Sequence[str], *, relay: FileServer | None = None
-) -> None:
-    """The progressive MP4, by copy of what `playlists` name, and the poster. Raises GiveUpError or RetryError."""
-    duration = plan.probe.facts.duration_seconds
-    bounded = replace(limits, wall_seconds=_WALL_SECONDS + duration, cpu_seconds=int(_WALL_SECONDS + duration))
+async def make_poster(folder: Path, plan: Plan, limits: Limits, video: str, *, relay: FileServer | None = None) -> None:
+    """A picture of `video`, an MP4 or a playlist. Raises GiveUpError or RetryError."""
     make_folder(folder, OUTPUT, limits.uid)
-    program = imageio_ffmpeg.get_ffmpeg_exe()
-    require_success(await run_tool(program, mp4_arguments(playlists), folder, bounded, relay=relay), "assemble")
-    require_success(await run_tool(program, poster_arguments(duration), folder, bounded), "assemble")
+    arguments = poster_arguments(plan.probe.facts.duration_seconds, video)
+    ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits), relay=relay)
+    require_success(ending, "poster")
+
+
+def _bounded(plan: Plan, limits: Limits) -> Limits:
+    wall = _WALL_SECONDS + plan.probe.facts.duration_seconds
+    return replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
 
 
 def require_success(ending: Ending, step: str) -> None:

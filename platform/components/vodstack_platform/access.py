@@ -47,7 +47,12 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
             actions=[*_UPLOAD, "s3:GetObject", "s3:DeleteObject"],
             resources=[_objects(foundation, RENDITIONS_PREFIX)],
         ),
-        Statement(sid="Bucket", actions=["s3:ListBucket"], resources=[foundation.bucket_arn]),
+        Statement(
+            # Uploads that a dead worker left open are looked for.
+            sid="Bucket",
+            actions=["s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            resources=[foundation.bucket_arn],
+        ),
         Statement(
             sid="Jobs",
             actions=[f"sqs:{action}" for action in queue],
