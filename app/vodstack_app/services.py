@@ -56,8 +56,14 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         work_table=settings.work_table,
         limit_bytes=settings.stored_bytes,
     )
+    deletions = Deletions(records, objects, storage, Orphans(clients.s3, settings.bucket, records))
     stores = Stores(
-        records, objects, claims, storage, lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id)
+        records,
+        objects,
+        claims,
+        storage,
+        deletions,
+        lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id),
     )
     readiness.watch(clients, settings)
     return Services(
@@ -69,7 +75,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         rates=Rates(clients.dynamodb, settings.work_table, settings.requests_per_minute),
         records=records,
         watches=Watches(records, readiness),
-        deletions=Deletions(records, objects, storage, Orphans(clients.s3, settings.bucket, records)),
+        deletions=deletions,
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(stores, metrics, settings.max_uploads),
         published=Published(clients.s3, settings.bucket, ObjectUrls(clients.s3, settings.bucket, clients.credentials)),

@@ -15,13 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.aws_proxy import AwsProxy
 from tests.conftest import Foundation
 
 from vodstack_app.server import Server, listen
 from vodstack_app.settings import read_settings
 from vodstack_contracts.items import from_item, to_item
 from vodstack_contracts.objects import original_key
-from vodstack_contracts.videos import VideoRecord
+from vodstack_contracts.videos import Status, VideoRecord
 
 START_SECONDS = 60
 
@@ -65,6 +66,10 @@ class Api:
         items = self.dynamodb.scan(TableName=self.foundation.videos_table, ConsistentRead=True)["Items"]
         return [from_item(item, VideoRecord) for item in items]
 
+    def living(self) -> list[VideoRecord]:
+        """The records that are not deleted."""
+        return [record for record in self.records() if record.status is not Status.DELETED]
+
     def put_record(self, record: VideoRecord) -> None:
         self.dynamodb.put_item(TableName=self.foundation.videos_table, Item=to_item(record))
 
@@ -78,6 +83,9 @@ class Api:
     def open_uploads(self) -> list[str]:
         listing = self.s3.list_multipart_uploads(Bucket=self.foundation.bucket)
         return [upload["Key"] for upload in listing.get("Uploads", [])]
+
+    def is_receiving(self) -> bool:
+        return "vodstack_uploads_in_flight 0.0" not in self.client.get("/metrics").text
 
     def assert_nothing_left(self) -> None:
         assert (self.records(), self.objects(), self.open_uploads()) == ([], [], [])
@@ -176,6 +184,24 @@ def api(shared_api: Api) -> Iterator[Api]:
     """One API for all tests that can live with the defaults; empty at each one's start."""
     yield shared_api
     shared_api.clear()
+
+
+@pytest.fixture(scope="session")
+def session_proxied(shared_api: Api) -> Iterator[tuple[Api, AwsProxy]]:
+    with (
+        AwsProxy(shared_api.foundation.endpoint_url) as proxy,
+        serving(shared_api.foundation, AWS_ENDPOINT_URL=proxy.url) as api,
+    ):
+        yield api, proxy
+
+
+@pytest.fixture
+def shared_proxied(session_proxied: tuple[Api, AwsProxy]) -> Iterator[tuple[Api, AwsProxy]]:
+    """Another API on what the shared one stands on, through a proxy; both empty at each test's start."""
+    yield session_proxied
+    api, proxy = session_proxied
+    proxy.clear()
+    api.clear()
 
 
 @dataclass

@@ -12,6 +12,8 @@ from tests.conftest import Foundation
 from vodstack_contracts.jobs import decode_arrivals
 from vodstack_contracts.videos import Status
 
+SMALL = b"0"
+SMALL_WRITES = 3
 TWO_PARTS = b"0" * (5 * 1024 * 1024 + 1)
 WRITES = 7
 
@@ -22,18 +24,25 @@ def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
         yield running
 
 
-# What stands after one write is what stands before the next. The last two, and the first, are run each time.
+# What stands after one write is what stands before the next.
 @pytest.mark.parametrize(
-    ("moment", "nth"),
+    ("content", "moment", "nth"),
     [
-        ("before", 1),
-        *(pytest.param("after", nth, marks=pytest.mark.prove) for nth in range(1, WRITES - 1)),
-        ("after", WRITES - 1),
-        ("after", WRITES),
+        (SMALL, "before", 1),
+        *((SMALL, "after", nth) for nth in range(1, SMALL_WRITES)),
+        (TWO_PARTS, "after", WRITES - 1),
+        *(
+            pytest.param(content, "after", nth, marks=pytest.mark.prove)
+            for content, nth in [
+                (SMALL, SMALL_WRITES),
+                *((TWO_PARTS, nth) for nth in (*range(1, WRITES - 1), WRITES)),
+            ]
+        ),
     ],
+    ids=lambda value: len(value) if isinstance(value, bytes) else None,
 )
 def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
-    start_process: Callable[..., ApiProcess], proxy: AwsProxy, moment: str, nth: int
+    start_process: Callable[..., ApiProcess], proxy: AwsProxy, content: bytes, moment: str, nth: int
 ):
     api = start_process(AWS_ENDPOINT_URL=proxy.url)
 
@@ -46,7 +55,7 @@ def test_a_kill_loses_no_arrived_video_and_leaves_nothing_that_lasts(
     status = 503 if before else None
     killed = proxy.intercept(is_write, nth=nth, before=before, after=after, status=status)
     with pytest.raises(httpx.TransportError):
-        api.upload(TWO_PARTS)
+        api.upload(content)
     assert killed.count >= nth
     objects, records = api.objects(), api.records()
     if objects:

@@ -76,7 +76,7 @@ def test_sigterm_lets_a_running_upload_end_and_takes_no_new_connection(start_pro
     api = start_process()
     with socket.create_connection(api.address) as upload, httpx.Client(base_url=api.url) as idle:
         upload.sendall(HEAD % len(FILE + END) + FILE)
-        while not api.open_uploads():
+        while not api.is_receiving():
             pass
         assert idle.get("/readyz").status_code == 200
         api.process.send_signal(signal.SIGTERM)
@@ -92,7 +92,7 @@ def test_sigterm_lets_a_running_upload_end_and_takes_no_new_connection(start_pro
 def test_an_upload_that_outlives_the_grace_leaves_nothing(start_process: Callable[..., ApiProcess]):
     api = start_process(VODSTACK_SHUTDOWN_GRACE_SECONDS="1")
     with socket.create_connection(api.address) as upload:
-        upload.sendall(HEAD % 1_000_000 + FILE)
+        upload.sendall(HEAD % 10_000_000 + FILE + b"x" * 6_000_000)
         while not api.open_uploads():
             pass
         api.process.send_signal(signal.SIGTERM)

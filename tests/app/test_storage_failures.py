@@ -2,134 +2,210 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from tests.app.conftest import Api
+from tests.app.conftest import Api, serving
 from tests.aws_proxy import AwsProxy, Seen, is_operation, is_write
-from tests.conftest import Foundation
 
+from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status
 
+SMALL = b"0"
+SMALL_WRITES = ["PutItem", "PutObject", "UpdateItem"]
 TWO_PARTS = b"0" * (5 * 1024 * 1024 + 1)
+WRITES = [
+    "PutItem",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPart",
+    "UpdateItem",
+    "CompleteMultipartUpload",
+    "UpdateItem",
+]
+DAY_SECONDS = 24 * 3600
+in_both_ways = pytest.mark.parametrize("content", [SMALL, TWO_PARTS], ids=["small", "large"])
 
 
 @pytest.fixture
-def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
-    with AwsProxy(foundation.endpoint_url) as running:
-        yield running
+def proxied(shared_proxied: tuple[Api, AwsProxy]) -> Api:
+    return shared_proxied[0]
 
 
 @pytest.fixture
-def api(serve: Callable[..., Api], proxy: AwsProxy) -> Api:
-    return serve(AWS_ENDPOINT_URL=proxy.url)
+def proxy(shared_proxied: tuple[Api, AwsProxy]) -> AwsProxy:
+    return shared_proxied[1]
 
 
-def test_an_upload_writes_in_the_order_that_survives_crashes(api: Api, proxy: AwsProxy):
-    assert api.upload(TWO_PARTS).status_code == 201
-    assert proxy.operations() == [
-        "PutItem",
-        "CreateMultipartUpload",
-        "UploadPart",
-        "UploadPart",
-        "UpdateItem",
-        "CompleteMultipartUpload",
-        "UpdateItem",
-    ]
+@pytest.mark.parametrize(("content", "writes"), [(SMALL, SMALL_WRITES), (TWO_PARTS, WRITES)], ids=["small", "large"])
+def test_an_upload_writes_in_the_order_that_survives_crashes(
+    proxied: Api, proxy: AwsProxy, content: bytes, writes: list[str]
+):
+    assert proxied.upload(content).status_code == 201
+    assert proxy.operations() == writes
 
 
 @pytest.mark.parametrize(
-    ("operation", "status"),
-    [("PutItem", 500), ("CreateMultipartUpload", 503), ("UploadPart", 500), ("CompleteMultipartUpload", 429)],
+    ("content", "operation", "status"),
+    [
+        (SMALL, "PutItem", 500),
+        (TWO_PARTS, "PutItem", 500),
+        (TWO_PARTS, "CreateMultipartUpload", 503),
+        (TWO_PARTS, "UploadPart", 500),
+        (TWO_PARTS, "UpdateItem", 500),
+        (TWO_PARTS, "CompleteMultipartUpload", 429),
+    ],
+    ids=lambda value: len(value) if isinstance(value, bytes) else None,
 )
 def test_a_write_that_keeps_failing_or_is_throttled_is_unavailable_and_leaves_nothing(
-    api: Api, proxy: AwsProxy, operation: str, status: int
+    proxied: Api, proxy: AwsProxy, content: bytes, operation: str, status: int
 ):
     proxy.intercept(is_operation(operation), status=status)
-    answer = api.upload(TWO_PARTS, title="x")
+    answer = proxied.upload(content, title="x")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["type"] == "urn:vodstack:problem:unavailable"
-    api.assert_nothing_left()
+    proxied.assert_nothing_left()
 
 
-def test_a_description_that_cannot_be_written_leaves_nothing(api: Api, proxy: AwsProxy):
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 403}, {"lose": True}], ids=str)
+def test_a_small_upload_that_may_arrive_late_is_no_video_and_gone_in_a_day(
+    proxied: Api, proxy: AwsProxy, fault: dict[str, Any]
+):
+    proxy.intercept(is_operation("PutObject"), **fault)
+    proxy.intercept(is_operation("HeadObject"), status=404 if "status" in fault else 500)
+    assert proxied.upload(SMALL, title="secret").status_code == 503
+    assert proxied.client.get("/videos").json()["videos"] == []
+    (record,) = proxied.records()
+    assert (record.status, record.title) == (Status.DELETED, "")
+    assert record.deletion
+    assert record.deletion.purge_at == record.deletion.deleted_at + DAY_SECONDS
+    proxied.s3.put_object(Bucket=proxied.foundation.bucket, Key=original_key(record.video_id), Body=SMALL)
+    past = int(time.time()) - 1
+    record.deletion = type(record.deletion)(deleted_at=past - DAY_SECONDS, purge_at=past)
+    proxied.put_record(record)
+    with serving(proxied.foundation):
+        while proxied.records():
+            pass
+    proxied.assert_nothing_left()
+
+
+def test_a_small_upload_that_has_been_found_by_a_worker_is_not_taken_back(proxied: Api, proxy: AwsProxy):
+    def take() -> None:
+        (record,) = proxied.records()
+        record.status = Status.PROCESSING
+        proxied.put_record(record)
+
+    proxy.intercept(is_operation("PutObject"), after=take, lose=True)
+    proxy.intercept(is_operation("HeadObject"), status=500)
+    assert proxied.upload(SMALL).status_code == 503
+    assert [record.status for record in proxied.records()] == [Status.PROCESSING]
+
+
+def test_a_small_upload_that_nobody_can_take_back_lapses_unless_it_arrives(proxied: Api, proxy: AwsProxy):
+    proxy.intercept(is_operation("PutObject"), status=500)
     proxy.intercept(is_operation("UpdateItem"), status=500)
-    assert api.upload(TWO_PARTS).status_code == 503
-    api.assert_nothing_left()
+    assert proxied.upload(SMALL).status_code == 503
+    (record,) = proxied.records()
+    assert record.status is Status.UPLOADING
+    assert record.expires_at
+    assert time.time() < record.expires_at <= time.time() + DAY_SECONDS
 
 
-def test_a_stored_upload_is_answered_even_where_it_cannot_be_marked(api: Api, proxy: AwsProxy):
+@in_both_ways
+def test_a_stored_upload_is_answered_even_where_it_cannot_be_marked(proxied: Api, proxy: AwsProxy, content: bytes):
     def marks(seen: Seen) -> bool:
         return seen.operation == "UpdateItem" and b"queued" in seen.body
 
     proxy.intercept(marks, status=500)
-    answer = api.upload(TWO_PARTS)
+    answer = proxied.upload(content)
     assert answer.status_code == 201
-    (record,) = api.records()
+    (record,) = proxied.records()
     assert record.status is Status.UPLOADING
-    assert api.original(answer.json()["videoId"]) == TWO_PARTS
+    assert proxied.original(answer.json()["videoId"]) == content
 
 
-@pytest.mark.parametrize("nth", [1, *(pytest.param(nth, marks=pytest.mark.prove) for nth in range(2, 6)), 6, 7])
-def test_an_answer_that_is_lost_once_makes_no_second_video(api: Api, proxy: AwsProxy, nth: int):
+@pytest.mark.parametrize(
+    ("content", "nth"),
+    [
+        *((SMALL, nth) for nth in range(1, len(SMALL_WRITES) + 1)),
+        *((TWO_PARTS, nth) for nth in (1, 6)),
+        *(pytest.param(TWO_PARTS, nth, marks=pytest.mark.prove) for nth in (2, 3, 4, 5, 7)),
+    ],
+    ids=lambda value: len(value) if isinstance(value, bytes) else None,
+)
+def test_an_answer_that_is_lost_once_makes_no_second_video(proxied: Api, proxy: AwsProxy, content: bytes, nth: int):
     lost = proxy.intercept(is_write, nth=nth, lose=True)
-    answer = api.upload(TWO_PARTS, title="x")
-    assert lost.count >= 7
+    answer = proxied.upload(content, title="x")
+    assert lost.count > nth
     assert answer.status_code == 201
-    (record,) = api.records()
+    (record,) = proxied.records()
     assert (record.status, record.expires_at, record.title) == (Status.QUEUED, None, "x")
-    assert api.objects() == [f"originals/{record.video_id}/source"]
+    assert proxied.objects() == [original_key(record.video_id)]
 
 
-def test_a_completion_of_which_nothing_is_known_keeps_the_record(api: Api, proxy: AwsProxy):
+@in_both_ways
+def test_an_upload_whose_arrival_is_seen_is_answered_though_its_answer_is_lost(
+    proxied: Api, proxy: AwsProxy, content: bytes
+):
+    proxy.intercept(is_operation("PutObject", "CompleteMultipartUpload"), lose=True)
+    assert proxied.upload(content).status_code == 201
+    assert [record.status for record in proxied.records()] == [Status.QUEUED]
+
+
+def test_a_completion_of_which_nothing_is_known_keeps_the_record(proxied: Api, proxy: AwsProxy):
     proxy.intercept(is_operation("CompleteMultipartUpload"), lose=True)
     proxy.intercept(is_operation("HeadObject"), status=500)
-    assert api.upload(TWO_PARTS).status_code == 503
-    (record,) = api.records()
+    assert proxied.upload(TWO_PARTS).status_code == 503
+    (record,) = proxied.records()
     assert (record.status, record.expires_at is None) == (Status.UPLOADING, False)
-    assert api.objects() == [f"originals/{record.video_id}/source"]
+    assert proxied.objects() == [original_key(record.video_id)]
 
 
-def test_a_worker_that_is_faster_than_the_api_is_not_set_back(api: Api, proxy: AwsProxy):
+@in_both_ways
+def test_a_worker_that_is_faster_than_the_api_is_not_set_back(proxied: Api, proxy: AwsProxy, content: bytes):
     def finish() -> None:
-        (record,) = api.records()
+        (record,) = proxied.records()
         record.status = Status.FAILED
         record.expires_at = None
-        api.put_record(record)
+        proxied.put_record(record)
 
-    proxy.intercept(is_operation("CompleteMultipartUpload"), after=finish)
-    assert api.upload(b"x").status_code == 201
-    (record,) = api.records()
+    proxy.intercept(is_operation("PutObject", "CompleteMultipartUpload"), after=finish)
+    assert proxied.upload(content).status_code == 201
+    (record,) = proxied.records()
     assert record.status is Status.FAILED
 
 
-def test_a_video_deleted_while_it_is_uploaded_is_a_conflict(api: Api, proxy: AwsProxy):
+@pytest.mark.parametrize(("content", "write"), [(SMALL, "PutObject"), (TWO_PARTS, "UploadPart")])
+def test_a_video_deleted_while_it_is_uploaded_is_a_conflict_and_leaves_no_object(
+    proxied: Api, proxy: AwsProxy, api: Api, content: bytes, write: str
+):
     def delete() -> None:
-        (record,) = api.records()
-        record.status = Status.DELETED
-        api.put_record(record)
+        (record,) = proxied.living()
+        assert api.client.delete(f"/videos/{record.video_id}").status_code == 204
 
-    proxy.intercept(is_operation("UploadPart"), after=delete)
-    answer = api.upload(b"x")
+    proxy.intercept(is_operation(write), nth=1, before=delete)
+    answer = proxied.upload(content)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:vodstack:problem:conflict")
-    assert (api.objects(), api.open_uploads()) == ([], [])
+    assert (proxied.living(), proxied.objects(), proxied.open_uploads()) == ([], [], [])
 
 
 @pytest.mark.parametrize("operation", ["GetItem"])
-def test_a_read_that_fails_is_unavailable(api: Api, proxy: AwsProxy, operation: str):
-    video_id = api.upload(b"x").json()["videoId"]
+def test_a_read_that_fails_is_unavailable(proxied: Api, proxy: AwsProxy, operation: str):
+    video_id = proxied.upload(b"x").json()["videoId"]
     proxy.intercept(is_operation(operation), status=500)
-    assert api.client.get(f"/videos/{video_id}").status_code == 503
+    assert proxied.client.get(f"/videos/{video_id}").status_code == 503
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("operation", ["GetItem", "Query"])
-def test_a_table_that_never_answers_is_given_up_in_bounded_time(api: Api, proxy: AwsProxy, operation: str):
-    video_id = api.upload(b"x").json()["videoId"]
+def test_a_table_that_never_answers_is_given_up_in_bounded_time(proxied: Api, proxy: AwsProxy, operation: str):
+    video_id = proxied.upload(b"x").json()["videoId"]
     end = threading.Event()
     proxy.intercept(is_operation(operation), before=lambda: end.wait(120))
     try:
-        answer = api.client.get(f"/videos/{video_id}" if operation == "GetItem" else "/videos", timeout=60)
+        answer = proxied.client.get(f"/videos/{video_id}" if operation == "GetItem" else "/videos", timeout=60)
     finally:
         end.set()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

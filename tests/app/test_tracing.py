@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.app.conftest import Api, ApiProcess
 from tests.app.issuer import Issuer
 from tests.conftest import Foundation
-from tests.worker.conftest import Workers
+from tests.worker.conftest import SMALL_CHUNKS, Workers
 
 from vodstack_app.tracing import trace_id_of
 from vodstack_contracts.environment import traces_are_wanted
@@ -58,6 +58,10 @@ class Collector:
                 for span in scope.spans:
                     self.spans.put((named["service.name"], span))
 
+    def next(self, count: int) -> list[Any]:
+        """Spans as they come, from whichever service."""
+        return [self.spans.get(timeout=60)[1] for _ in range(count)]
+
     def wait_for(self, name: str) -> tuple[str, Any]:
         while True:
             service, span = self.spans.get(timeout=60)
@@ -81,6 +85,15 @@ def workers(foundation: Foundation, tmp_path: Path) -> Iterator[Workers]:
         worker.kill()
 
 
+@pytest.fixture(scope="session")
+def silent_film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Ten seconds, which are three of the chunks that tests make."""
+    path = tmp_path_factory.mktemp("clips") / "film.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=10"]
+    subprocess.run([ffmpeg, "-v", "error", *picture, "-c:v", "libx264", "-g", "10", path], check=True)
+    return path.read_bytes()
+
+
 def _lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
@@ -89,23 +102,35 @@ def _attributes(span: Any) -> dict[str, Any]:
     return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
 
 
-def test_a_trace_goes_on_from_the_client_through_the_queue_into_the_worker(
-    start_process: Callable[..., ApiProcess], workers: Workers, collector: Collector
+def test_a_trace_goes_on_from_the_client_through_the_queues_into_every_chunk(
+    start_process: Callable[..., ApiProcess], workers: Workers, collector: Collector, silent_film: bytes
 ):
     with Issuer() as issuer:
         api = start_process(**collector.environment, **issuer.settings())
         api.client.headers.update({"Authorization": f"Bearer {issuer.token()}", "traceparent": PARENT})
-        video_id = api.upload(b"no video").json()["videoId"]
+        video_id = api.upload(silent_film).json()["videoId"]
     service, request = collector.wait_for("POST /videos")
     assert (service, request.trace_id.hex(), request.parent_span_id.hex()) == ("vodstack-api", TRACE, PARENT[36:52])
     said = {"http.request.method": "POST", "http.route": "/videos", "http.response.status_code": 201}
     assert _attributes(request) == said
     (line,) = [each for each in _lines(api.log) if each.get("path") == "/videos"]
     assert (line["trace_id"], line["owner"], bool(line["request_id"])) == (TRACE, "alice", True)
-    workers.start(**collector.environment)
+    patient = {"VODSTACK_VISIBILITY_TIMEOUT_SECONDS": "60"}
+    worker = workers.start(**collector.environment, **SMALL_CHUNKS, **patient)
     service, job = collector.wait_for("process video")
     assert (service, job.trace_id.hex(), job.parent_span_id) == ("vodstack-worker", TRACE, request.span_id)
-    assert _attributes(job) == {"vodstack.video_id": video_id, "vodstack.attempt": 1, "vodstack.outcome": "failed"}
+    about = {"vodstack.video_id": video_id}
+    assert _attributes(job) == about | {"vodstack.attempt": 1, "vodstack.outcome": "planned"}
+    spans = collector.next(4)
+    assert {(span.trace_id.hex(), span.parent_span_id) for span in spans} == {(TRACE, request.span_id)}
+    *chunks, assembly = sorted(spans, key=lambda span: (span.name != "encode chunk", span.start_time_unix_nano))
+    assert (assembly.name, _attributes(assembly)["vodstack.outcome"]) == ("assemble video", "ready")
+    assert sorted(_attributes(chunk)["vodstack.chunk"] for chunk in chunks) == [0, 1, 2]
+    assert {_attributes(chunk)["vodstack.outcome"] for chunk in chunks} == {"encoded"}
+    lines = [each for each in _lines(worker.log_path) if each["event"] in {"planned", "chunk encoded", "ready"}]
+    assert {(each["video_id"], each["trace_id"], bool(each["message_id"])) for each in lines} == {
+        (video_id, TRACE, True)
+    }
 
 
 def test_without_tracing_of_its_own_a_trace_is_passed_on_as_it_came(api: Api):

@@ -163,6 +163,14 @@ def test_a_deletion_leaves_the_bare_record_from_any_state(table):
     assert not table.update(delete(video_id, deletion))
 
 
+def test_a_deletion_may_be_allowed_in_some_states_alone(table):
+    uploading, taken = table.add(), table.add(Status.PROCESSING)
+    deletion = Deletion(deleted_at=1, purge_at=2)
+    held = [table.update(delete(each, deletion, within={Status.UPLOADING})) for each in (uploading, taken)]
+    assert held == [True, False]
+    assert [table.get(each).status for each in (uploading, taken)] == [Status.DELETED, Status.PROCESSING]
+
+
 def test_going_on_with_a_video_is_no_new_attempt(table):
     video_id = table.add(Status.QUEUED)
     assert table.update(take(video_id, lease("a"), now=50.0))

@@ -48,6 +48,15 @@ class Deletions:
             await self._credit(record, moment)
         self._keep(self._purge(video_id, deletion))
 
+    async def withdraw(self, video_id: str, owner: str) -> bool:
+        """Take back a video of whose original nothing is known; False where somebody has found it.
+
+        An original that comes late is removed with the record. Raises UnavailableError.
+        """
+        moment = int(time.time())
+        deletion = Deletion(former_owner=owner, deleted_at=moment, purge_at=moment + SETTLING_SECONDS)
+        return await self._records.withdraw(video_id, deletion)
+
     async def _credit(self, record: VideoRecord, moment: float) -> None:
         try:
             await self._storage.credit(record.owner, record.size_bytes, since=moment)

@@ -1,6 +1,8 @@
 """Takes an upload in, so that a crash between any two lines loses nothing that was answered 201.
 
-The record comes first and has a time-to-live; the original appears only whole; its appearing is the job.
+The record comes first and has a time-to-live; the original appears only whole; its appearing is the job. A large one
+goes in parts (docs/adr/0010-an-uploads-order-of-writes.md), a small one in one call
+(docs/adr/0063-a-small-upload-is-one-call.md).
 """
 
 import asyncio
@@ -14,12 +16,13 @@ import structlog
 from msgspec import Struct, structs
 
 from vodstack_app.cancellation import uninterrupted
-from vodstack_app.errors import AppError, SlowClientError, UnavailableError
+from vodstack_app.errors import AppError, ConflictError, SlowClientError, UnavailableError
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claimed, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.metrics import Metrics
 from vodstack_app.tracing import current_traceparent
+from vodstack_app.videos.deletion import Deletions
 from vodstack_app.videos.fields import VideoFields
 from vodstack_app.videos.form import UploadForm
 from vodstack_app.videos.objects import StoredObjects
@@ -53,6 +56,7 @@ class Stores:
     objects: StoredObjects
     claims: Claims
     storage: Storage
+    deletions: Deletions
     open_original: OpenOriginal
 
 
@@ -94,7 +98,7 @@ class Intake:
         if key is not None:
             form.digest = hashlib.sha256()
             claim = await self._stores.claims.claim(owner, key, operation=OPERATION, video_id=video_id)
-            if claim.found and await self._has_arrived(claim, claim.found):
+            if claim.found and await self._has_arrived(claim, claim.found, owner):
                 return await _repeat(chunks, form, claim, claim.found)
         upload = _Upload(self._stores, video_id, owner, claim)
         try:
@@ -109,12 +113,12 @@ class Intake:
             raise
         return Received(video_id)
 
-    async def _has_arrived(self, claim: Claim, found: Claimed) -> bool:
+    async def _has_arrived(self, claim: Claim, found: Claimed, owner: str) -> bool:
         """Whether the earlier request has brought its video; if not, it never will, and this one takes its place."""
         if found.is_answered:
             return True
         try:
-            if found.upload_id and await self._stores.objects.settle(found.video_id, found.upload_id):
+            if found.upload_id is not None and await self._settle(found.video_id, found.upload_id, owner):
                 await claim.answer(found.video_id)
                 return True
             await claim.restart()
@@ -123,25 +127,38 @@ class Intake:
             raise
         return False
 
+    async def _settle(self, video_id: str, upload_id: str, owner: str) -> bool:
+        """Whether a sealed request has brought its original; if not, no video comes of it from here on."""
+        if upload_id:
+            return await self._stores.objects.settle(video_id, upload_id)
+        if not await self._stores.objects.has_original(video_id):
+            return not await self._stores.deletions.withdraw(video_id, owner)
+        try:
+            await self._stores.records.enqueue(video_id)
+        except ConflictError:
+            return False
+        return True
+
 
 class _Upload:
-    """One video's way in: nothing is written before its file's first byte is there."""
+    """One video's way in: nothing is written before its file fills a part, or is there as a whole."""
 
     def __init__(self, stores: Stores, video_id: str, owner: str, claim: Claim | None) -> None:
         self.video_id = video_id
+        self._stores = stores
         self._records = stores.records
-        self._storage = stores.storage
         self._original = stores.open_original(video_id)
         self._owner = owner
         self._claim = claim
-        self._has_begun = False
+        self._is_recorded = False
+        self._has_arrived = False
         self._charged_bytes = 0
 
     async def write(self, data: bytes, form: UploadForm) -> None:
         if self._claim:
             await self._claim.keep()
-        if not self._has_begun:
-            self._has_begun = True
+        if not self._is_recorded and self._original.is_filled_by(data):
+            self._is_recorded = True
             await self._records.create(self._first_record(form))
             await self._original.begin(form.content_type)
         await self._original.write(data)
@@ -150,33 +167,56 @@ class _Upload:
         """Make the upload a video. Raises UploadError, ConflictError or UnavailableError."""
         fields = form.finish()
         await self._original.flush()
+        await self._stores.storage.charge(self._owner, form.file_bytes)
+        self._charged_bytes = form.file_bytes
+        await self._describe(form, structs.asdict(fields) | {"size_bytes": form.file_bytes})
         if self._claim:
             await self._claim.seal(_fingerprint(form, fields), self._original.upload_id)
-        await self._storage.charge(self._owner, form.file_bytes)
-        self._charged_bytes = form.file_bytes
-        await self._records.describe(self.video_id, structs.asdict(fields) | {"size_bytes": form.file_bytes})
-        await self._original.complete()
+        await self._original.complete(form.content_type)
+        self._has_arrived = True
+        await self._enqueue()
+        if self._claim:
+            await self._claim.answer(self.video_id)
+
+    async def _describe(self, form: UploadForm, said: dict[str, Any]) -> None:
+        if self._is_recorded:
+            await self._records.describe(self.video_id, said)
+        else:
+            self._is_recorded = True
+            await self._records.create(structs.replace(self._first_record(form), **said))
+
+    async def _enqueue(self) -> None:
         try:
             await self._records.enqueue(self.video_id)
         except UnavailableError as error:
             # The original is there and its arrival is the job: the worker takes the record as it stands.
             log.warning("video not marked as queued", video_id=self.video_id, cause=repr(error.__cause__))
-
-        if self._claim:
-            await self._claim.answer(self.video_id)
+        except ConflictError:
+            # The deletion may have looked for objects before this one came.
+            await self._stores.objects.remove(self.video_id)
+            raise
 
     async def undo(self) -> None:
-        may_have_arrived = self._original.may_have_arrived
-        if self._has_begun and not may_have_arrived:
-            await self._original.abort()
-            now = time.time()
-            try:
-                await self._records.discard(self.video_id)
-                await self._storage.credit(self._owner, self._charged_bytes, since=now)
-            except AppError as error:
-                log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
+        may_have_arrived = self._is_recorded and await self._stays()
         if self._claim:
             await self._claim.let_go(may_have_arrived=may_have_arrived)
+
+    async def _stays(self) -> bool:
+        """Take the video back, or tell that it may have come to be and has to stay."""
+        now = time.time()
+        try:
+            if not self._original.may_have_arrived:
+                await self._original.abort()
+                await self._records.discard(self.video_id)
+            elif self._has_arrived or self._original.upload_id or not await self._withdraw():
+                return True
+            await self._stores.storage.credit(self._owner, self._charged_bytes, since=now)
+        except AppError as error:
+            log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
+        return self._original.may_have_arrived
+
+    async def _withdraw(self) -> bool:
+        return await self._stores.deletions.withdraw(self.video_id, self._owner)
 
     def _first_record(self, form: UploadForm) -> VideoRecord:
         now = timestamp()

@@ -42,8 +42,13 @@ class StoredObjects:
             except ClientError as error:
                 if error_code(error) != GONE:
                     raise
+        return await self.has_original(video_id)
+
+    async def has_original(self, video_id: str) -> bool:
+        """Raises UnavailableError."""
+        with storage_errors():
             try:
-                await self._s3.head_object(Bucket=self._bucket, Key=key)
+                await self._s3.head_object(Bucket=self._bucket, Key=original_key(video_id))
             except ClientError as error:
                 if error_code(error) not in _ABSENT:
                     raise

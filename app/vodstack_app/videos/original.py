@@ -1,4 +1,4 @@
-"""An original on its way to the bucket: S3 multipart, a few parts in memory at a time."""
+"""An original on its way to the bucket: one call if it is small, else S3 multipart, a few parts in memory at a time."""
 
 import asyncio
 from io import BytesIO
@@ -19,6 +19,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 PARTS_IN_FLIGHT = 2
 MAX_PARTS = 10_000
+UNKNOWN_TYPE = "application/octet-stream"
 SMALLEST_PART_BYTES = 5 * MIB
 # So far parts have the smallest size, which holds memory down; from there on they grow, which reaches 1 TiB.
 PARTS_BEFORE_GROWTH = 850
@@ -31,7 +32,7 @@ def part_size_bytes(index: int) -> int:
 
 
 class OriginalUpload:
-    """One multipart upload. Call `complete` or `abort`, once, at the end."""
+    """One original; in parts from `begin` on. Call `complete` or `abort`, once, at the end."""
 
     def __init__(self, s3: "S3Client", bucket: str, video_id: str) -> None:
         self._s3 = s3
@@ -46,10 +47,14 @@ class OriginalUpload:
         #: From the moment the completion is sent until it is known to have failed, the record must stay.
         self.may_have_arrived = False
 
+    def is_filled_by(self, data: bytes) -> bool:
+        """Whether these bytes need a part to be sent, for which `begin` must have been called."""
+        return self._part.tell() + len(data) >= part_size_bytes(self._next_part)
+
     async def begin(self, content_type: str) -> None:
         with storage_errors():
             created = await self._s3.create_multipart_upload(
-                Bucket=self._bucket, Key=self._key, ContentType=content_type or "application/octet-stream"
+                Bucket=self._bucket, Key=self._key, ContentType=content_type or UNKNOWN_TYPE
             )
         self.upload_id = created["UploadId"]
 
@@ -64,19 +69,16 @@ class OriginalUpload:
                 await self._send()
 
     async def flush(self) -> None:
-        """Send what is left and wait until every part is stored."""
-        if self._part.tell():
+        """Send what is left of an original in parts, and wait until every one is stored."""
+        if self.upload_id and self._part.tell():
             await self._send()
         await self._wait_for_parts(0)
 
-    async def complete(self) -> None:
+    async def complete(self, content_type: str) -> None:
         """Make the flushed original appear. Raises UnavailableError; see `may_have_arrived`."""
-        parts = sorted(self._parts, key=lambda part: part.get("PartNumber", 0))
         self.may_have_arrived = True
         try:
-            await self._s3.complete_multipart_upload(
-                Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": parts}
-            )
+            await (self._assemble() if self.upload_id else self._put(content_type))
         except AWS_ERRORS as error:
             await self._settle(error)
 
@@ -90,23 +92,36 @@ class OriginalUpload:
         except AWS_ERRORS as error:
             log.warning("multipart upload not aborted", key=self._key, cause=repr(error))
 
+    async def _assemble(self) -> None:
+        parts = sorted(self._parts, key=lambda part: part.get("PartNumber", 0))
+        await self._s3.complete_multipart_upload(
+            Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": parts}
+        )
+
+    async def _put(self, content_type: str) -> None:
+        self._part.seek(0)
+        await self._s3.put_object(
+            Bucket=self._bucket, Key=self._key, ContentType=content_type or UNKNOWN_TYPE, Body=self._part
+        )
+
     async def _abort(self) -> None:
         await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self.upload_id)
 
     async def _settle(self, error: Exception) -> None:
         """Find out what became of a completion that seemed to fail; raises unless the original is there."""
-        if await self._has_arrived():
+        if await self._has_arrived() or (self.upload_id and await self._arrives_unless_aborted()):
             return
+        raise UnavailableError("The storage did not complete the upload. Send it again.") from error
+
+    async def _arrives_unless_aborted(self) -> bool:
+        """Whether the original is there; one that can be aborted was never completed, and cannot be from here on."""
         try:
-            # An upload that can be aborted was never completed, and cannot be from here on.
             await self._abort()
         except AWS_ERRORS:
-            if await self._has_arrived():
-                return
-        else:
-            self.may_have_arrived = False
-            self.upload_id = ""
-        raise UnavailableError("The storage did not complete the upload. Send it again.") from error
+            return await self._has_arrived()
+        self.may_have_arrived = False
+        self.upload_id = ""
+        return False
 
     async def _has_arrived(self) -> bool:
         """Whether the original is seen to be there; what cannot be seen counts as absent."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ALIVE = frozenset(Status) - {Status.DELETED}
 OWNER_INDEX = "by-owner"
 CONDITION_FAILED = "ConditionalCheckFailedException"
+_DELETED_MEANWHILE = "The video was deleted while it was being uploaded."
 
 
 class Records:
@@ -57,7 +58,7 @@ class Records:
         with self._writing(video_id):
             held = await self._conditional("update_item", update)
         if not held:
-            raise ConflictError("The video was deleted while it was being uploaded.")
+            raise ConflictError(_DELETED_MEANWHILE)
 
     async def edit(self, record: VideoRecord, changes: Mapping[str, object]) -> VideoRecord | None:
         """The record with these changes; None where it is deleted, or its metadata is not what `record` says."""
@@ -112,10 +113,18 @@ class Records:
         await self._remove(video_id, Status.DELETED)
 
     async def enqueue(self, video_id: str) -> None:
-        """Tell that the original is there, unless a worker has found out and gone further."""
+        """Tell that the original is there, unless a worker has found out and gone further. Raises ConflictError."""
         update = moves.move(video_id, Status.QUEUED, within={Status.UPLOADING}, remove=("expires_at", "direct"))
         with self._writing(video_id):
-            await self._conditional("update_item", update)
+            barred = await self._barred(update)
+        if barred is Status.DELETED:
+            raise ConflictError(_DELETED_MEANWHILE)
+
+    async def withdraw(self, video_id: str, deletion: Deletion) -> bool:
+        """Delete a video of whose original nothing is known; False where somebody has found it."""
+        update = moves.delete(video_id, deletion, within={Status.UPLOADING})
+        with self._writing(video_id):
+            return await self._barred(update) in {None, Status.DELETED}
 
     async def discard(self, video_id: str) -> bool:
         """Remove a record whose original never arrived; False where it is gone, or its original is there."""
@@ -139,6 +148,17 @@ class Records:
                 yield
         finally:
             self._recent.forget(video_id)
+
+    async def _barred(self, update: dict[str, Any]) -> Status | None:
+        """The state that kept an update from being made; a record that is gone counts as deleted."""
+        try:
+            await self._dynamodb.update_item(TableName=self._table, **update)
+        except ClientError as error:
+            if error_code(error) != CONDITION_FAILED:
+                raise
+            response: Any = error.response
+            return from_item(response["Item"], VideoRecord).status if "Item" in response else Status.DELETED
+        return None
 
     async def _conditional(self, operation: str, arguments: dict[str, Any]) -> bool:
         """Whether the write's condition held."""

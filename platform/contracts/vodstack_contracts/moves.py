@@ -44,11 +44,12 @@ def move(
     return _update(video_id, {"status": target, **(changes or {})}, remove, condition)
 
 
-def delete(video_id: str, deletion: Deletion) -> dict[str, Any]:
-    """Arguments of UpdateItem by which a video is deleted, from whatever state: what was said of it goes."""
+def delete(video_id: str, deletion: Deletion, *, within: Collection[Status] | None = None) -> dict[str, Any]:
+    """Arguments of UpdateItem by which a video is deleted, as `move` does it: what was said of it goes."""
     return move(
         video_id,
         Status.DELETED,
+        within=within,
         changes={"owner": DELETED_OWNER, "deletion": deletion},
         remove=("expires_at", *_WORDS, *_FINDINGS),
     )
