@@ -28,6 +28,7 @@ from vodstack_worker.metrics import FALLEN_BACK, Metrics
 from vodstack_worker.records import Records
 from vodstack_worker.segments import ChunkResult
 from vodstack_worker.settings import Settings
+from vodstack_worker.tracing import Tracing
 from vodstack_worker.work import Work, progress_of
 
 _MISMATCHES = 2
@@ -40,6 +41,7 @@ _DROPPED = Verdict(done=True, outcome="dropped")
 class _Taken:
     """A job, the plan that it belongs to, and the lease under which it is this worker's."""
 
+    record: VideoRecord
     standing: Standing
     lease: Lease
     failures: int
@@ -57,6 +59,7 @@ class ChunkAttempt:
         records: Records,
         table: ChunkTable,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         self._job = job
         self._message = message
@@ -64,12 +67,22 @@ class ChunkAttempt:
         self._records = records
         self._table = table
         self._metrics = metrics
-        self._log = structlog.get_logger().bind(video_id=job.video_id, plan_id=job.plan_id, chunk=job.number)
+        self._tracing = tracing
+        self._log = structlog.get_logger().bind(plan_id=job.plan_id, chunk=job.number)
 
     async def run(self, encoder: ChunkEncoder, stop: asyncio.Event, beat: Callable[[], None]) -> Verdict:
         taken = await self._take()
         if isinstance(taken, Verdict):
             return taken
+        about = {"plan_id": self._job.plan_id, "chunk": self._job.number}
+        with self._tracing.follow("encode chunk", taken.record, **about) as tell:
+            verdict = await self._encode(taken, encoder, stop, beat)
+            tell(verdict.outcome)
+        return verdict
+
+    async def _encode(
+        self, taken: _Taken, encoder: ChunkEncoder, stop: asyncio.Event, beat: Callable[[], None]
+    ) -> Verdict:
         work = Work(self._metrics)
         keeper = LeaseKeeper(
             HeldJob(self._table, self._job, taken.lease), self._message, self._settings.visibility_timeout
@@ -92,6 +105,8 @@ class ChunkAttempt:
     async def _take(self) -> _Taken | Verdict:
         """The job, unless it is of no more use, somebody else's, or done."""
         record = await self._records.read(self._job.video_id)
+        if record is None:
+            return _DROPPED
         if (verdict := self._superseded(record)) is not None:
             return verdict
         lease = Lease(
@@ -109,7 +124,7 @@ class ChunkAttempt:
         if self._job.number in standing.results:
             return _leave(standing)
         self._log.info("chunk taken", receive_count=self._message.receive_count)
-        return _Taken(standing=standing, lease=lease, failures=failures)
+        return _Taken(record=record, standing=standing, lease=lease, failures=failures)
 
     async def _refused(self, refused: JobRefusedError) -> Verdict:
         """A live lease under this very message means that it came back, perhaps for what follows the job."""
@@ -121,9 +136,9 @@ class ChunkAttempt:
             return _leave(standing)
         return Verdict(done=False, hide_seconds=max(0.0, refused.lease.expires_at - time.time()) + 1)
 
-    def _superseded(self, record: VideoRecord | None) -> Verdict | None:
-        plan = record.plan if record else None
-        if record is None or plan is None or record.status is not Status.PROCESSING:
+    def _superseded(self, record: VideoRecord) -> Verdict | None:
+        plan = record.plan
+        if plan is None or record.status is not Status.PROCESSING:
             return _DROPPED
         if plan.plan_id != self._job.plan_id:
             return _DROPPED

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from vodstack_contracts.errors import MalformedMessageError
-from vodstack_contracts.jobs import Arrival, decode_arrivals, decode_chunk
+from vodstack_contracts.jobs import Arrival, ChunkJob, decode_arrivals, decode_chunk
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Lease, Stage, Status, VideoRecord, Way
 from vodstack_worker.attempt import Verdict
@@ -86,7 +87,8 @@ class Consumer:
                 message = await inbox.receive()
                 self._pulse.answered()
                 if message is not None:
-                    await self._handle(message, stop, lambda: self._pulse.beat(name))
+                    with bound_contextvars(message_id=message.message_id):
+                        await self._handle(message, stop, lambda: self._pulse.beat(name))
                 pause = _FIRST_PAUSE_SECONDS
             except AWS_ERRORS as error:
                 self._metrics.errors.inc()
@@ -106,13 +108,13 @@ class Consumer:
         except MalformedMessageError as error:
             # Returned soon, so that the redrive policy puts it into the dead-letter queue before long.
             self._metrics.errors.inc()
-            self._log.error("malformed message", message_id=message.message_id, error=str(error)[:500])
+            self._log.error("malformed message", error=str(error)[:500])
             await message.hide(_POISON_SECONDS)
         except AWS_ERRORS:
             raise
         except Exception:  # noqa: BLE001 - a defect of ours, or a newer worker's words, must not take the others down
             self._metrics.errors.inc()
-            self._log.exception("unexpected error", message_id=message.message_id)
+            self._log.exception("unexpected error")
             await message.hide(_POISON_SECONDS)
 
     async def _settle(self, message: Message, verdict: Verdict) -> None:
@@ -125,15 +127,28 @@ class Consumer:
         arrivals = decode_arrivals(message.body)
         self._require_bucket(arrivals)
         for arrival in arrivals:
-            verdict = await self._process(arrival, message, stop, beat, attempt=True)
+            with bound_contextvars(video_id=arrival.video_id):
+                verdict = await self._process(arrival, message, stop, beat, attempt=True)
             if not verdict.done:
                 return verdict
         return Verdict(done=True)
 
     async def _work_on_chunk(self, chunks: Chunks, message: Message, stop: asyncio.Event, beat: Beat) -> Verdict:
         job = decode_chunk(message.body)
+        with bound_contextvars(video_id=job.video_id):
+            return await self._encode_chunk(chunks, job, message, stop, beat)
+
+    async def _encode_chunk(
+        self, chunks: Chunks, job: ChunkJob, message: Message, stop: asyncio.Event, beat: Beat
+    ) -> Verdict:
         attempt = ChunkAttempt(
-            job, message, settings=self._settings, records=self._records, table=chunks.table, metrics=self._metrics
+            job,
+            message,
+            settings=self._settings,
+            records=self._records,
+            table=chunks.table,
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
         with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
             verdict = await attempt.run(chunks.encoder, stop, beat)
@@ -153,23 +168,23 @@ class Consumer:
             message_id=message.message_id,
             expires_at=(message.received_at if attempt else time.time()) + self._settings.visibility_timeout,
         )
-        log = self._log.bind(video_id=arrival.video_id, message_id=message.message_id)
         try:
             record = await self._records.take(arrival.video_id, lease, now=time.time(), attempt=attempt)
         except ConditionFalseError as refused:
             verdict = self._refused(refused.record, message, attempt=attempt)
-            log.info("not taken", reason=str(refused), verdict=verdict)
+            self._log.info("not taken", reason=str(refused), outcome=verdict.outcome, hide_seconds=verdict.hide_seconds)
         else:
             if attempt and record.attempts == 1:
                 self._metrics.queue_wait.observe(max(0.0, time.time() - message.sent_at))
-            log.info("taken", attempt=record.attempts, receive_count=message.receive_count)
+            task = _task(record, attempt=attempt)
+            self._log.info("taken", task=task, attempt=record.attempts, receive_count=message.receive_count)
             taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
             queue = self._chunks.queue if self._chunks else None
             job = Job(taken, settings=self._settings, records=self._records, chunks=queue, metrics=self._metrics)
             with (
                 self._metrics.in_flight.track_inprogress(),
                 self._metrics.processing.time(),
-                self._tracing.follow(record) as tell,
+                self._tracing.follow(task, record, attempt=record.attempts) as tell,
             ):
                 verdict = await job.run(self._pipeline, stop, beat)
                 tell(verdict.outcome)
@@ -195,6 +210,12 @@ class Consumer:
         for arrival in arrivals:
             if arrival.bucket != self._settings.bucket:
                 raise MalformedMessageError(f"an event of another bucket: {arrival.bucket!r}")
+
+
+def _task(record: VideoRecord, *, attempt: bool) -> str:
+    """What is done to a video: whoever goes on with one that is in chunks has them all."""
+    in_chunks = record.plan is not None and record.plan.way is Way.CHUNKS
+    return "assemble video" if in_chunks and not attempt else "process video"
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:

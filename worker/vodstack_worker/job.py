@@ -46,7 +46,7 @@ class Job:
         self._records = records
         self._chunks = chunks
         self._metrics = metrics
-        self._log = structlog.get_logger().bind(video_id=self._video_id)
+        self._log = structlog.get_logger()
 
     async def run(self, pipeline: Pipeline, stop: asyncio.Event, beat: Callable[[], None]) -> Verdict:
         work = Work(self._metrics)
@@ -80,7 +80,7 @@ class Job:
         changes = outcome.changes(work)
         await self._records.finish(self._video_id, Status.READY, self._lease.token, changes, ("error", "setback"))
         self._metrics.plans.labels(way=outcome.plan.way.value).inc()
-        self._log.info("ready", stage_seconds=work.stage_seconds)
+        self._log.info("ready", way=outcome.plan.way, why=outcome.plan.reason, stage_seconds=changes["stage_seconds"])
         return Verdict(done=True, outcome="ready")
 
     async def _hand_on(self, outcome: ToChunks, work: Work) -> Verdict:

@@ -8,19 +8,22 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from structlog.contextvars import bound_contextvars
+
 from vodstack_contracts.environment import traces_are_wanted
 from vodstack_contracts.videos import VideoRecord
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
 
 SERVICE = "vodstack-worker"
+_TRACE_ID = slice(3, 35)
 
 Conclude = Callable[[str], None]
 
 
 class Tracing:
-    """Makes a span of each attempt at a video, if anybody wants it."""
+    """Makes a span of each piece of work on a video, if anybody wants it."""
 
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
@@ -34,18 +37,26 @@ class Tracing:
             self._close()
 
     @contextmanager
-    def follow(self, record: VideoRecord) -> Generator[Conclude]:
-        """The time of one attempt at a video; to be told its outcome."""
-        if self._tracer is None:
-            yield lambda _: None
-            return
-        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - it is there by now
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
+    def follow(self, name: str, record: VideoRecord, **about: str | int) -> Generator[Conclude]:
+        """The time of a piece of work, to be told its outcome. Its log lines name the trace, whoever sends spans."""
+        known = {"trace_id": record.traceparent[_TRACE_ID]} if record.traceparent else {}
+        with bound_contextvars(**known):
+            if self._tracer is None:
+                yield lambda _: None
+                return
+            with _span(self._tracer, name, record, about) as span:
+                yield lambda outcome: span.set_attribute("vodstack.outcome", outcome)
 
-        parent = TraceContextTextMapPropagator().extract({"traceparent": record.traceparent})
-        about = {"vodstack.video_id": record.video_id, "vodstack.attempt": record.attempts}
-        with self._tracer.start_as_current_span("process video", parent, SpanKind.CONSUMER, about) as span:
-            yield lambda outcome: span.set_attribute("vodstack.outcome", outcome)
+
+@contextmanager
+def _span(tracer: "Tracer", name: str, record: VideoRecord, about: dict[str, str | int]) -> "Generator[Span]":
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415 - it is there by now
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
+
+    parent = TraceContextTextMapPropagator().extract({"traceparent": record.traceparent})
+    attributes = {f"vodstack.{key}": value for key, value in {"video_id": record.video_id, **about}.items()}
+    with tracer.start_as_current_span(name, parent, SpanKind.CONSUMER, attributes) as span:
+        yield span
 
 
 def _open_tracer() -> "tuple[Tracer, Callable[[], None]]":

@@ -34,7 +34,7 @@ class Work:
             yield
         finally:
             seconds = time.monotonic() - start
-            self.stage_seconds[stage] = round(seconds, 3)
+            self.stage_seconds[stage.value] = round(seconds, 3)
             self._metrics.stages.labels(stage=stage.value).observe(seconds)
 
     @contextmanager
