@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -24,6 +25,8 @@ MIB = 1024 * 1024
 PART_BYTES = 8 * MIB
 PARTS = 6
 SIZE = (PARTS - 1) * PART_BYTES + 3
+
+READY = b'{"videoId": "x", "status": "ready"}'
 
 is_part = is_operation("UploadPart")
 
@@ -89,6 +92,15 @@ def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy:
     assert list((file.parent / "state").rglob("*.json")) == []
 
 
+def test_ctrl_c_says_how_to_go_on(api: Api, proxy: AwsProxy, file: Path):
+    uploading = _command(api, file)
+    proxy.intercept(is_part, nth=PARTS - 1, before=lambda: uploading.send_signal(signal.SIGINT))
+    with uploading:
+        _, errors = uploading.communicate(timeout=120)
+    assert uploading.returncode == 1
+    assert errors.splitlines()[-1] == "error: stopped: the same command goes on from here"
+
+
 def test_a_part_that_fails_is_sent_again_and_no_other(api: Api, proxy: AwsProxy, file: Path):
     proxy.intercept(is_part, nth=2, status=503)
     proxy.intercept(is_part, nth=5, lose=True)
@@ -135,12 +147,15 @@ def test_an_upload_that_was_aborted_meanwhile_starts_anew(api: Api, proxy: AwsPr
     assert api.original(video_id) == file.read_bytes()
 
 
-def test_a_client_that_asks_too_often_waits_as_long_as_it_is_told(file: Path):
-    answers = [(429, b"{}"), (429, b"{}"), (200, b'{"videoId": "x", "status": "ready"}')]
+@contextmanager
+def _answering(*answers: tuple[int, bytes]) -> Generator[tuple[str, list[str | None]]]:
+    """An API that gives these answers, one a request, and tells which tokens came."""
+    left, tokens = list(answers), list[str | None]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers.pop(0)
+            tokens.append(self.headers["Authorization"])
+            status, body = left.pop(0)
             self.send_response(status)
             self.send_header("Retry-After", "0")
             self.send_header("Content-Length", str(len(body)))
@@ -152,10 +167,41 @@ def test_a_client_that_asks_too_often_waits_as_long_as_it_is_told(file: Path):
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        with Client(f"http://127.0.0.1:{server.server_port}") as client:
-            assert client.get("x").status is Status.READY
+        yield f"http://127.0.0.1:{server.server_port}", tokens
         server.shutdown()
-    assert answers == []
+    assert left == []
+
+
+def test_a_client_that_asks_too_often_waits_as_long_as_it_is_told():
+    with _answering((429, b"{}"), (429, b"{}"), (200, READY)) as (url, _), Client(url) as client:
+        assert client.get("x").status is Status.READY
+
+
+def test_a_tokens_line_end_is_not_sent():
+    with _answering((200, READY)) as (url, tokens), Client(url, token="abc.def\n") as client:
+        client.get("x")
+    assert tokens == ["Bearer abc.def"]
+
+
+@pytest.mark.parametrize("token", ["s\u00e9cret", "sec ret", "sec\nret"])
+def test_what_can_be_no_token_is_refused_and_not_shown(token: str):
+    with pytest.raises(CommandError, match="access token") as refused:
+        Client("http://localhost:9", token=token)
+    assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8080", "ftp://videos.example.com", "http://", "http://[", "https://a b"]
+)
+def test_what_is_no_address_is_told_how_one_looks(url: str):
+    with pytest.raises(CommandError, match=r"https://videos\.example\.com"):
+        Client(url)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080/", "https://a.example/videos/api", "http://[::1]:8080"])
+def test_what_is_an_address_is_taken(url: str):
+    with Client(url):
+        pass
 
 
 def test_a_start_whose_answer_was_lost_is_found_again(api: Api, file: Path):

@@ -1,5 +1,6 @@
 """A client of the REST API."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -16,6 +17,8 @@ from vodstack_cli.errors import ApiError, CommandError, VideoFailedError
 from vodstack_contracts.videos import Status
 
 _CONTENT_TYPES = {".mov": "video/quicktime", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
+_ADDRESS = re.compile(r"https?://[^\s/?#\[\]]+(/[^\s?#]*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]+)?(/[^\s?#]*)?")
+_TOKEN = re.compile(r"[!-~]+")
 WAITS = 3
 LONGEST_WAIT_SECONDS = 60.0
 _FINAL = {Status.READY, Status.FAILED}
@@ -75,7 +78,9 @@ class Client:
     """Talks to one API. Every method raises ApiError with the API's own sentence."""
 
     def __init__(self, url: str, *, token: str | None = None, timeout_seconds: float = 60) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if not _ADDRESS.fullmatch(url):
+            raise CommandError(f"{url!r} is no address of an API: give one such as https://videos.example.com")
+        headers = {"Authorization": f"Bearer {_checked(token)}"} if token else {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, follow_redirects=True)
 
     def __enter__(self) -> Self:
@@ -152,6 +157,14 @@ class Client:
             return self._http.request(method, url, **options)  # pyright: ignore[reportArgumentType]
         except httpx.HTTPError as error:
             raise ApiError(f"the API at {self._http.base_url} does not answer: {error}") from error
+
+
+def _checked(token: str) -> str:
+    # A file's last line end comes along in `$(cat token)` of some shells and in variables of many a CI.
+    token = token.strip()
+    if not _TOKEN.fullmatch(token):
+        raise CommandError("the access token has characters that no token has: give it as its issuer gave it")
+    return token
 
 
 def _wait_seconds(response: httpx.Response) -> float:

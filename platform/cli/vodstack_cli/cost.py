@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 
 from vodstack_cli.errors import CommandError
+from vodstack_cli.project import project_option
 
 _PRICES = Path("docs") / "prices.toml"
 
@@ -27,13 +28,7 @@ class _Hours(click.ParamType[Decimal]):
 
 
 @click.command()
-@click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="Folder of Pulumi.yaml.",
-    show_default="this folder",
-)
+@project_option
 @click.option("--stack", default="dev", show_default=True, help="The stack whose config is reckoned with.")
 @click.option(
     "--prices",

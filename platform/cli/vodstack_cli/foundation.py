@@ -44,6 +44,7 @@ class Foundation:
     def __init__(self, stack: str) -> None:
         if not _STACK.fullmatch(stack):
             raise CommandError(f"{stack!r} is no name of a stack: letters, digits, '.', '_' and '-', at most 100.")
+        self.stack = stack
         self._session: Any = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
         parameter = f"/vodstack/{stack}/{contract_of(FoundationOutputs)}"
         with aws_errors():

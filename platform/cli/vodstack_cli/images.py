@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from vodstack_cli.errors import CommandError
+from vodstack_cli.project import project_option
 
 BUILDERS = ("docker", "podman", "buildah")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -36,7 +37,7 @@ IMAGES = (
 
 
 @click.command()
-@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path())
+@project_option
 @click.option("--builder", type=click.Choice(BUILDERS), help="What builds.  [default: the first that works]")
 @click.option("--platform", help="Such as linux/arm64.  [default: this machine's]")
 @click.option("--tag", default="local", show_default=True, help="Tag of both images.")
@@ -44,7 +45,7 @@ IMAGES = (
 @click.option("--revision", default="unknown", show_default=True, help="Commit that the images' labels name.")
 @click.option("--api-repository", help="Push the API's image there and print its reference by digest.")
 @click.option("--worker-repository", help="Push the worker's image there and print its reference by digest.")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BUILD_OPTIONS...]")
 def images(
     *,
     project: Path,
@@ -57,7 +58,7 @@ def images(
     worker_repository: str | None,
     options: tuple[str, ...],
 ) -> None:
-    """Build the images of the API and the worker. OPTIONS after `--` go to the builder's build as they are."""
+    """Build the images of the API and the worker. BUILD_OPTIONS go to the builder's build as they are."""
     if not TAG.fullmatch(tag):
         raise CommandError(f"{tag!r} is no tag: letters, digits, '_', '.' and '-', at most 128.")
     targets = {"api": api_repository, "worker": worker_repository}

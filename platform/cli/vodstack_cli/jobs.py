@@ -102,7 +102,7 @@ def _print_dead(console: Console, foundation: Foundation, queue: Queue, limit: i
             )
         if held.more:
             console.print(f"  ... and perhaps more: raise --limit above {limit}", highlight=False)
-    console.print("`vodstack redrive` sends them again.", highlight=False)
+    console.print(f"`vodstack redrive --stack {foundation.stack}` sends them again.", highlight=False)
 
 
 def printable(text: str) -> str:

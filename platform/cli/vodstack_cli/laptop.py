@@ -5,10 +5,13 @@ import json
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, Never
 
 from vodstack_cli.errors import LaptopError
 from vodstack_platform.embedded.deployed import Deployed
@@ -20,7 +23,8 @@ from vodstack_platform.embedded.supervisor import Supervisor, is_free
 STACK = "local"
 _START_SECONDS = 60
 _TAIL_LINES = 25
-_PORT_ADVICE = "stop what listens there, or choose another: `make up PORT=8090 METRICS_PORT=9091`"
+_PORT_CHOICE = "choose another, as in `make up PORT=8090 METRICS_PORT=9091`"
+_PORT_ADVICE = f"stop what listens there, or {_PORT_CHOICE}"
 
 LineCallback = Callable[[str, str], None]
 
@@ -67,21 +71,23 @@ class Laptop:
     def log_tail(self) -> Iterable[str]:
         return tuple(self.log)
 
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Raises LaptopError where a process gives up before `stop` is set."""
-        failures = [asyncio.create_task(service.given_up.wait()) for service in self.supervisor.services.values()]
-        waits = [asyncio.create_task(stop.wait()), *failures]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        for service in self.supervisor.services.values():
-            if service.given_up.is_set() and not stop.is_set():
-                raise LaptopError(f"{service.name} keeps dying: {service.trouble}", tuple(self.log))
+    async def run(self) -> Never:
+        """Runs until it is cancelled. Raises LaptopError where a process gives up."""
+        waits = [asyncio.create_task(service.given_up.wait()) for service in self.supervisor.services.values()]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        broken = next(service for service in self.supervisor.services.values() if service.given_up.is_set())
+        raise LaptopError(f"{broken.name} keeps dying: {broken.trouble}", tuple(self.log))
 
 
 @asynccontextmanager
 async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | None = None) -> AsyncGenerator[Laptop]:
     """The stack, ready to serve; all of it is gone at the end. Raises LaptopError."""
+    if ports.api == ports.metrics:
+        raise LaptopError(f"API and worker cannot both listen on port {ports.api}: {_PORT_CHOICE}")
     for port in (ports.api, ports.metrics):
         if not is_free(port):
             raise LaptopError(f"port {port} of this machine is taken: {_PORT_ADVICE}")
@@ -95,8 +101,8 @@ async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | No
     overrides = {"services": {"api": {"port": ports.api}, "worker": {"metricsPort": ports.metrics}}}
     try:
         with running_emulator() as emulator, tempfile.TemporaryDirectory(prefix="vodstack-") as directory:
-            deployed = await asyncio.to_thread(
-                run_program, STACK, project=project, endpoint=emulator.endpoint_url, config_overrides=overrides
+            deployed = await _on_daemon_thread(
+                partial(run_program, STACK, project=project, endpoint=emulator.endpoint_url, config_overrides=overrides)
             )
             operator = _operator(emulator)
             supervisor = Supervisor(
@@ -115,6 +121,21 @@ async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | No
                 )
     except EngineError as error:
         raise LaptopError(f"the stack did not come up: {error}", tuple(log)) from error
+
+
+async def _on_daemon_thread(work: Callable[[], Deployed]) -> Deployed:
+    """A pool's thread would hold a process that was told to stop until the work is done, or has failed for long."""
+    result = Future[Deployed]()
+
+    def run() -> None:
+        result.set_running_or_notify_cancel()
+        try:
+            result.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            result.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(result)
 
 
 def _operator(emulator: Emulator) -> Credentials:

@@ -2,28 +2,27 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Never
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.cost import cost
 from vodstack_cli.errors import CommandError
 from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
+from vodstack_cli.project import project_option
 from vodstack_cli.redrive import redrive
 from vodstack_cli.retry import retry
 from vodstack_cli.upload import upload
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
 
-project_option = click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="Folder of Pulumi.yaml.",
-    show_default="this folder",
-)
+# Below are ports that only root may listen on.
+PORT = click.IntRange(1024, 65535)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,13 +33,13 @@ def cli() -> None:
 
 @cli.command()
 @project_option
-@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="The API's.")
+@click.option("--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="Port of the API.")
 @click.option(
     "--metrics-port",
-    type=click.IntRange(1, 65535),
+    type=PORT,
     default=DEFAULT_METRICS_PORT,
     show_default=True,
-    help="The worker's, for metrics and probes.",
+    help="Port of the worker's metrics and probes.",
 )
 def up(project: Path, port: int, metrics_port: int) -> None:
     """Run the whole stack on this machine until Ctrl-C."""
@@ -52,8 +51,8 @@ def up(project: Path, port: int, metrics_port: int) -> None:
 @cli.command()
 @project_option
 @click.argument("video", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--port", type=click.IntRange(1, 65535), help="The API's.  [default: a free one]")
-@click.option("--metrics-port", type=click.IntRange(1, 65535), help="The worker's.  [default: a free one]")
+@click.option("--port", type=PORT, help="Port of the API.  [default: a free one]")
+@click.option("--metrics-port", type=PORT, help="Port of the worker's metrics and probes.  [default: a free one]")
 def demo(project: Path, video: Path | None, port: int | None, metrics_port: int | None) -> None:
     """Provision, start, upload VIDEO (or a clip made for it), process it, check the result, stop."""
     from vodstack_cli.demo import run_demo  # noqa: PLC0415 - as above
@@ -88,8 +87,19 @@ def main() -> None:
     try:
         cli()
     except CommandError as error:
-        console = Console(stderr=True)
-        for line in error.log:
-            console.print(line, style="dim", markup=False, highlight=False)
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
-        sys.exit(1)
+        _tell(str(error), error.log)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("vodstack"):
+            raise
+        _tell(
+            f"this needs what is not installed ({error.name}): install vodstack-cli[local], or use `make` in a checkout"
+        )
+
+
+def _tell(sentence: str, log: Sequence[str] = ()) -> Never:
+    console = Console(stderr=True, soft_wrap=True)
+    for line in log:
+        console.print(Text(line, "dim"))
+    # A sentence quotes names and patterns that are no markup of ours.
+    console.print(Text.assemble(("error:", "bold red"), f" {sentence}"))
+    sys.exit(1)

@@ -59,7 +59,7 @@ def _queue_failed(foundation: Foundation, video: str) -> None:
         video,
         Status.QUEUED,
         within={Status.FAILED},
-        changes={"failures": 0, "progress": 0.0},
+        changes={"failures": 0, "resent": 0, "progress": 0.0},
         remove=("error", "setback", "stage"),
     )
     try:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from vodstack_cli.client import Client
+from vodstack_cli.errors import CommandError
 from vodstack_contracts.environment import DEFAULT_PORT
 
 
@@ -29,16 +30,19 @@ def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str
     Cut it off whenever you like: the same command goes on where it was.
     """
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    with Client(url, token=token) as client, bar:
-        task = bar.add_task(click.format_filename(video.name), total=video.stat().st_size)
-        video_id = client.upload_direct(
-            video, title=title, tags=tags, progress=lambda sent, size: bar.update(task, completed=sent, total=size)
-        )
+    try:
+        with Client(url, token=token) as client, bar:
+            task = bar.add_task(click.format_filename(video.name), total=video.stat().st_size)
+            video_id = client.upload_direct(
+                video, title=title, tags=tags, progress=lambda sent, size: bar.update(task, completed=sent, total=size)
+            )
+    except KeyboardInterrupt as error:
+        raise CommandError("stopped: the same command goes on from here") from error
     click.echo(video_id)

@@ -1,0 +1,71 @@
+"""The command where it cannot do what it was asked: a sentence, whole, that says what to do."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vodstack_cli.errors import LaptopError
+from vodstack_cli.laptop import Ports, running_laptop
+from vodstack_cli.main import cli, main
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["imageio_ffmpeg"] = None
+from vodstack_cli.main import main
+main()
+"""
+
+
+def test_an_error_is_one_line_with_every_character_of_what_it_quotes(monkeypatch, capsys):
+    quoted = f"[red] {'x' * 100} [/nothing]"
+    monkeypatch.setattr(sys, "argv", ["vodstack", "retry", quoted])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: '{quoted}' is no id")
+
+
+@pytest.mark.parametrize("command", [["up"], ["demo"], ["render", "manifests"], ["cost"], ["images"]])
+def test_outside_of_a_project_a_command_says_where_to_go(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 2
+    assert "holds no Pulumi.yaml" in result.output
+    assert "--project" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_client_without_the_laptops_packages_is_told_of_them():
+    command = [sys.executable, "-c", WITHOUT_THE_EXTRA, "demo"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "vodstack-cli[local]" in line
+    assert "imageio_ffmpeg" in line
+
+
+def test_one_port_for_both_services_is_refused_at_once():
+    async def start() -> None:
+        async with running_laptop(ROOT, Ports(api=18999, metrics=18999)):
+            pass
+
+    with pytest.raises(LaptopError, match="cannot both listen on port 18999"):
+        asyncio.run(start())
+
+
+def test_ctrl_c_stops_a_stack_that_is_still_coming_up():
+    command = [sys.executable, "-m", "vodstack_cli", "up", "--port", "18997", "--metrics-port", "18998"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout
+        assert "provisioning" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        output = running.stdout.read()
+    assert running.returncode == 0
+    assert output == "stopping ...\n"
