@@ -12,9 +12,8 @@ from tests.stacks.conftest import ALTERNATIVES
 from vodstack_app.metrics import Metrics as ApiMetrics
 from vodstack_worker.metrics import Metrics as WorkerMetrics
 
-# Labels that Prometheus adds to every target, and those of the services' own figures.
+# Labels that Prometheus adds to every target, those of histograms, and those of the cluster's own figures.
 TARGET_LABELS = {"job", "namespace", "pod", "deployment", "le"}
-OWN_LABELS = {"path", "method", "status", "outcome", "stage", "way", "state", "ending", "reason"}
 GRID_COLUMNS = 24
 
 
@@ -27,14 +26,41 @@ def _exported() -> set[str]:
     return queries.known_names().union(*map(queries.sample_names, expositions))
 
 
+def _labels() -> dict[str, set[str]]:
+    """The labels of its own that each metric has."""
+    return {
+        name: set(getattr(collector, "_labelnames", ()))
+        for registry in _registries()
+        for collector in registry._collector_to_names
+        for family in collector.collect()
+        for name in queries.names_of(family)
+    }
+
+
+def _is_there(selector) -> bool:
+    """Whether a selector finds a series, where the services make every series at their start."""
+    samples = [sample for registry in _registries() for family in registry.collect() for sample in family.samples]
+    own = [sample.labels for sample in samples if sample.name == selector.name]
+    return not own or any(queries.selects(selector, labels) for labels in own)
+
+
 @pytest.mark.parametrize(("place", "query"), [pytest.param(*each, id=each[0]) for each in queries.queries()])
-def test_a_query_asks_for_metrics_and_labels_that_exist(place, query):
+def test_a_query_asks_for_metrics_labels_and_values_that_exist(place, query):
     selectors = queries.selectors(query)
     assert selectors
-    exported = _exported()
+    exported, labels = _exported(), _labels()
     for selector in selectors:
         assert selector.name in exported, place
-        assert {matcher.name for matcher in selector.matchers.matchers} <= TARGET_LABELS | OWN_LABELS
+        known = TARGET_LABELS | labels.get(selector.name, set())
+        assert {matcher.name for matcher in selector.matchers.matchers} | queries.groupings(query) <= known, place
+        assert _is_there(selector), place
+
+
+@pytest.mark.parametrize("query", ['a{way="chunk"}', 'a{way=~"chunk"}', 'a{way!="chunks"}', 'a{way!~"ch.*"}'])
+def test_a_value_that_no_series_has_is_noticed(query):
+    (selector,) = queries.selectors(query)
+    assert not queries.selects(selector, {"way": "chunks"})
+    assert queries.selects(selector, {"pod": "a"})
 
 
 def test_every_metric_of_ours_is_on_a_dashboard_or_in_a_rule():
@@ -65,7 +91,10 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(name):
         if panel["type"] != "row":
             assert panel["description"], panel["title"]
             assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
-            assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+            for target in panel["targets"]:
+                named = set(re.findall("{{(.*?)}}", target["legendFormat"]))
+                assert target["legendFormat"], panel["title"]
+                assert named <= queries.groupings(target["expr"]), panel["title"]
 
 
 def test_a_query_for_a_metric_that_nobody_exports_is_noticed():
