@@ -1,5 +1,6 @@
 """The layer of metrics, and that its dashboards and rules ask only for what the services export."""
 
+import functools
 import json
 import re
 from collections import Counter
@@ -17,15 +18,18 @@ TARGET_LABELS = {"job", "namespace", "pod", "deployment", "le"}
 GRID_COLUMNS = 24
 
 
+@functools.cache
 def _registries():
     return [metrics.registry for metrics in (ApiMetrics(), WorkerMetrics())]
 
 
+@functools.cache
 def _exported() -> set[str]:
     expositions = [generate_latest(registry).decode() for registry in _registries()]
     return queries.known_names().union(*map(queries.sample_names, expositions))
 
 
+@functools.cache
 def _labels() -> dict[str, set[str]]:
     """The labels of its own that each metric has."""
     return {
@@ -37,10 +41,14 @@ def _labels() -> dict[str, set[str]]:
     }
 
 
+@functools.cache
+def _samples():
+    return [sample for registry in _registries() for family in registry.collect() for sample in family.samples]
+
+
 def _is_there(selector) -> bool:
     """Whether a selector finds a series, where the services make every series at their start."""
-    samples = [sample for registry in _registries() for family in registry.collect() for sample in family.samples]
-    own = [sample.labels for sample in samples if sample.name == selector.name]
+    own = [sample.labels for sample in _samples() if sample.name == selector.name]
     return not own or any(queries.selects(selector, labels) for labels in own)
 
 
