@@ -104,6 +104,8 @@ def _api(
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
+    if settings.exposure.public_url:
+        environment[Variable.PUBLIC_URL] = settings.exposure.public_url
     if settings.api.cors_origins:
         environment[Variable.CORS_ORIGINS] = ",".join(settings.api.cors_origins)
     environment |= _auth(settings, data) | _limits(settings) | edge.trust(callers)

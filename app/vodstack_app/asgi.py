@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, Server
 from vodstack_app.allowed import options_handlers
 from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
-from vodstack_app.browsers import allow_browsers
+from vodstack_app.browsers import Preflights, allow_browsers
 from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
 from vodstack_app.events.routes import watch_video
 from vodstack_app.health.readiness import Readiness
@@ -81,7 +81,7 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
         cors_config=allow_browsers(settings.cors_origins),
         logging_config=None,
     )
-    return Observation(app, metrics, tracing)
+    return Observation(Preflights(app) if settings.cors_origins else app, metrics, tracing)
 
 
 def _describe_api(settings: Settings) -> OpenAPIConfig:

@@ -1,5 +1,6 @@
 """What the environment says, read once at start."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -14,6 +15,7 @@ GIB = 1024 * MIB
 TIB = 1024 * GIB
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.\[\]:-]+)$")]
+_BASE_URL = re.compile(r"https?://([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -39,6 +41,7 @@ class Settings(BaseSettings):
     oidc_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = Field(default=30.0, alias=Variable.OIDC_LEEWAY)
     host: str = Field(default="0.0.0.0", alias=Variable.HOST)  # noqa: S104 - a container is reached from outside
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=DEFAULT_PORT, alias=Variable.PORT)
+    public_url: str = Field(default="", alias=Variable.PUBLIC_URL)
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(default=(), alias=Variable.CORS_ORIGINS)
     max_upload_bytes: Annotated[int, Field(ge=1, le=TIB)] = Field(default=20 * GIB, alias=Variable.MAX_UPLOAD_BYTES)
     max_uploads: Annotated[int, Field(ge=1)] = Field(default=16, alias=Variable.MAX_UPLOADS)
@@ -54,6 +57,15 @@ class Settings(BaseSettings):
     @classmethod
     def _split_words(cls, given: object) -> object:
         return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
+
+    @field_validator("public_url")
+    @classmethod
+    def _begins_urls(cls, given: str) -> str:
+        if given and not _BASE_URL.fullmatch(given):
+            raise ValueError(
+                "it must be an address such as https://videos.example, with no path and no slash at its end"
+            )
+        return given
 
     @model_validator(mode="after")
     def _tokens_can_be_checked(self) -> "Settings":
@@ -77,14 +89,18 @@ def read_settings() -> Settings:
 def _sentence(error: ValidationError) -> str:
     faults = error.errors()
     missing = [_name(fault) for fault in faults if fault["type"] == "missing"]
-    wrong = [f"{_name(fault)} ({fault['msg']})" for fault in faults if fault["type"] != "missing" and fault["loc"]]
+    wrong = [f"{_name(fault)} ({_said(fault)})" for fault in faults if fault["type"] != "missing" and fault["loc"]]
     sentences = [f"set {', '.join(missing)}"] if missing else []
     sentences += [f"correct {', '.join(wrong)}"] if wrong else []
-    sentences += [fault["msg"].removeprefix("Value error, ") for fault in faults if not fault["loc"]]
+    sentences += [_said(fault) for fault in faults if not fault["loc"]]
     hint = ""
     if any(_name(fault) == Variable.AUTH for fault in faults):
         hint = f" {Variable.AUTH} is `oidc`, or `none`, which lets everyone in."
     return f"The API cannot start: {' and '.join(sentences)} in the environment.{hint}"
+
+
+def _said(fault: ErrorDetails) -> str:
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def _name(fault: ErrorDetails) -> str:

@@ -1,9 +1,9 @@
 """What web pages of other origins may do."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
-from tests.app.conftest import Api
+from tests.app.conftest import Api, serving
 
 from vodstack_app.docs.description import describe
 from vodstack_app.settings import SettingsError, read_settings
@@ -11,9 +11,10 @@ from vodstack_app.settings import SettingsError, read_settings
 PAGE = "https://app.example"
 
 
-@pytest.fixture
-def open_api(serve: Callable[..., Api]) -> Api:
-    return serve(VODSTACK_CORS_ORIGINS=f"{PAGE}, http://localhost:5173")
+@pytest.fixture(scope="module")
+def open_api(shared_api: Api) -> Iterator[Api]:
+    with serving(shared_api.foundation, VODSTACK_CORS_ORIGINS=f"{PAGE}, http://localhost:5173") as api:
+        yield api
 
 
 def _preflight(api: Api, origin: str, method: str, headers: str = "authorization,idempotency-key"):
@@ -42,6 +43,16 @@ def test_other_pages_may_not(open_api: Api):
         assert "access-control-allow-origin" not in open_api.client.get("/videos", headers={"Origin": origin}).headers
     assert _preflight(open_api, PAGE, "PUT").status_code == 400
     assert _preflight(open_api, PAGE, "POST", "x-other").status_code == 400
+
+
+def test_a_refused_preflight_is_a_problem_like_any_other(open_api: Api):
+    refused = _preflight(open_api, "https://evil.example", "PUT", "x-other")
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+    assert "access-control-allow-origin" not in refused.headers
+    assert refused.headers["x-request-id"]
+    said = refused.json()
+    assert (said["type"], said["status"], said["instance"]) == ("urn:vodstack:problem:bad-request", 400, "/videos")
+    assert [word for word in ("method", "Origin", "headers") if word not in said["detail"]] == []
 
 
 def test_no_page_may_unless_it_is_named(api: Api):

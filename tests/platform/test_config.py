@@ -3,6 +3,7 @@ import json
 import pulumi
 import pytest
 
+from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.config.reading import ConfigError, parse_settings, read_settings
 
 LAPTOP = {"layers": ["foundation", "services"], "cluster": {"existing": {"name": "laptop"}}}
@@ -164,3 +165,17 @@ def test_an_object_that_is_no_json_is_named():
 def _clean_config():
     yield
     pulumi.runtime.set_all_config({}, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({}, "http://videos.example.com"),
+        ({"certificateArn": INGRESS["certificateArn"]}, "https://videos.example.com"),
+        ({"host": None}, None),
+        ({"mode": "internal"}, None),
+    ],
+)
+def test_the_api_is_named_to_the_world_where_the_world_reaches_it_by_a_name(changes, url):
+    known = {"mode": "load-balancer", "sourceRanges": ("198.51.100.0/24",), "host": "videos.example.com"}
+    assert ExposureSettings.model_validate(known | changes).public_url == url

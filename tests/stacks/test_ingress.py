@@ -81,6 +81,7 @@ def test_it_speaks_modern_tls_alone_to_the_ranges_that_the_config_names(exposed,
     assert _annotation(exposed, name, "ssl-policy") == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     assert _annotation(exposed, name, "inbound-cidrs") == "198.51.100.0/24,203.0.113.0/24"
     assert exposed.outputs["apiUrl"] == "https://videos.example.com"
+    assert _environment(exposed)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
 
 
 def test_tokens_are_checked_at_the_edge_wherever_the_api_asks_for_one(run, exposed):

@@ -43,6 +43,10 @@ def _container(deployed, name):
     return pod, pod["containers"][0]
 
 
+def _environment(deployed):
+    return {each["name"]: each["value"] for each in _container(deployed, "api")[1]["env"]}
+
+
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
     pod, container = _container(dev, name)
@@ -218,6 +222,7 @@ def test_the_api_is_internal_unless_the_config_opens_it(dev):
     service = dev.one("kubernetes:core/v1:Service", "api").inputs["spec"]
     assert service["type"] == "ClusterIP"
     assert dev.outputs["apiUrl"] == "http://api.vodstack.svc.cluster.local"
+    assert "VODSTACK_PUBLIC_URL" not in _environment(dev)
 
 
 def test_a_load_balancer_admits_its_ranges_alone(run):
@@ -228,17 +233,20 @@ def test_a_load_balancer_admits_its_ranges_alone(run):
     assert service["spec"]["loadBalancerSourceRanges"] == ["198.51.100.0/24"]
     assert service["spec"]["ports"][0]["port"] == 80
     assert service["metadata"]["annotations"] == {"service.beta.kubernetes.io/aws-load-balancer-type": "nlb"}
+    # Nobody knows by which name clients call it: the request's own is what its answer names.
+    assert "VODSTACK_PUBLIC_URL" not in _environment(opened)
 
 
 def test_with_a_certificate_the_load_balancer_speaks_tls(run):
     certificate = "arn:aws:acm:us-east-1:123456789012:certificate/c"
     exposure = {"mode": "load-balancer", "sourceRanges": ["198.51.100.0/24"], "certificateArn": certificate}
+    exposure |= {"host": "videos.example.com"}
     opened = run("dev", services={"auth": "none", "images": {"tag": "v1"}, "exposure": exposure})
     service = opened.one("kubernetes:core/v1:Service", "api").inputs
     assert service["spec"]["ports"][0]["port"] == 443
     annotations = service["metadata"]["annotations"]
     assert annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"] == certificate
-    assert opened.outputs["apiUrl"].startswith("https://")
+    assert opened.outputs["apiUrl"] == _environment(opened)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
 
 
 def test_images_are_the_registrys_by_tag_unless_given(run, dev):

@@ -83,7 +83,7 @@ async def upload_video(
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
     received = await services.intake.receive(body, form, identity.owner, idempotency_key)
-    location = {"Location": f"{_base_url(request)}/videos/{received.video_id}"}
+    location = {"Location": f"{_base_url(request, services)}/videos/{received.video_id}"}
     return Response(UploadedView(received.video_id), headers=location | repetition(received.is_repeated))
 
 
@@ -108,8 +108,9 @@ async def list_videos(
     after = listing.decode_cursor(cursor) if cursor is not None else None
     wanted = listing.Wanted(limit=limit, after=after, status=status, tag=tag)
     page = await services.listing.read(identity.owner, wanted)
+    base_url = _base_url(request, services)
     view = PageView(
-        videos=[summarise_video(record, base_url=_base_url(request)) for record in page.records],
+        videos=[summarise_video(record, base_url=base_url) for record in page.records],
         next_cursor=listing.encode_cursor(page.following) if page.following else None,
     )
     etag = entity_tag(view)
@@ -131,7 +132,7 @@ async def get_video(
 ) -> Response[VideoView]:
     """The video's state, and its URLs once it is ready."""
     record = await services.records.look(read_video_id(video_id), identity)
-    view, mp4_key = _view(request, record)
+    view, mp4_key = _view(record, base_url=_base_url(request, services))
     etag = entity_tag(view, url_period(time.time(), MP4_URL_SECONDS) if mp4_key else None)
     return not_modified(etag) if is_current(request, etag) else tagged(await _signed(services, view, mp4_key), etag)
 
@@ -163,7 +164,7 @@ async def edit_video(
     """Title, description, tags and metadata may change at any time; the answer is the video as it is then."""
     canonical_id = read_video_id(video_id)
     record = await edit(services.records, canonical_id, identity, await read_patch(request))
-    view, mp4_key = _view(request, record)
+    view, mp4_key = _view(record, base_url=_base_url(request, services))
     return await _signed(services, view, mp4_key)
 
 
@@ -182,15 +183,15 @@ async def delete_video(
     await services.deletions.delete(read_video_id(video_id), identity)
 
 
-def _view(request: Request[Any, Any, Any], record: VideoRecord) -> tuple[VideoView, str | None]:
+def _view(record: VideoRecord, *, base_url: str) -> tuple[VideoView, str | None]:
     """The video without its `url`, and the key of the object that this opens, if there is one."""
     mp4_key = record.playback.mp4_key if record.status is Status.READY and record.playback else None
-    return view_video(record, base_url=_base_url(request)), mp4_key
+    return view_video(record, base_url=base_url), mp4_key
 
 
 async def _signed(services: Services, view: VideoView, mp4_key: str | None) -> VideoView:
     return structs.replace(view, url=await services.published.sign(mp4_key, MP4_URL_SECONDS)) if mp4_key else view
 
 
-def _base_url(request: Request[Any, Any, Any]) -> str:
-    return str(request.base_url).rstrip("/")
+def _base_url(request: Request[Any, Any, Any], services: Services) -> str:
+    return services.settings.public_url or str(request.base_url).rstrip("/")

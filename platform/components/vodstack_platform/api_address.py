@@ -60,7 +60,8 @@ class ApiAddress(pulumi.ComponentResource):
         inside = pulumi.Output.concat(service.metadata.name, ".", service.metadata.namespace, ".svc.cluster.local")
         scheme = "https" if port == _HTTPS_PORT else "http"
         host = pulumi.Output.all(inside, service.status.apply(_balancer)).apply(lambda both: str(both[1] or both[0]))
-        self.url = pulumi.Output.concat(scheme, "://", host)
+        named = exposure.public_url if balanced else None
+        self.url = pulumi.Output.from_input(named) if named else pulumi.Output.concat(scheme, "://", host)
         self.register_outputs({"url": self.url})
 
 

@@ -17,6 +17,7 @@ class Variable(StrEnum):
     CHUNKS_QUEUE_URL = "VODSTACK_CHUNKS_QUEUE_URL"  # without it, every video is transcoded in one pass
     PORT = "PORT"  # the API's
     HOST = "VODSTACK_HOST"  # the address that the API and the metrics listen on
+    PUBLIC_URL = "VODSTACK_PUBLIC_URL"  # by which clients reach the API, where requests do not say it themselves
     METRICS_PORT = "VODSTACK_METRICS_PORT"  # the worker's, for metrics and probes
     WORK_TABLE = "VODSTACK_WORK_TABLE"  # idempotency keys, quotas, chunk sets, leases
     AUTH = "VODSTACK_AUTH"  # `oidc`; or `none`, in so many words, which lets everyone in

@@ -31,7 +31,7 @@ class ExposureSettings(Section):
     certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:")] | None = None
     """ACM certificate for TLS on port 443. Without it: plain HTTP on port 80, which `ingress` does not offer."""
     host: HostName | None = None
-    """Name that clients call, whose DNS record points to the load balancer; others are answered 404 (`ingress`)."""
+    """Name that DNS gives the load balancer, and URLs in answers begin with. Others are answered 404 (`ingress`)."""
     scheme: Literal["internet-facing", "internal"] = "internet-facing"
     """`internal`: reached from within the VPC and what is joined to it (`ingress`)."""
     check_tokens: bool = True
@@ -40,6 +40,13 @@ class ExposureSettings(Section):
     """Log of every request (`ingress`). Null: none."""
     install_controller: bool = True
     """Install the AWS Load Balancer Controller (`ingress`). Without it the cluster has one, of version 3.5 or later."""
+
+    @property
+    def public_url(self) -> str | None:
+        """What the API's URLs begin with in the world, where a name is given for it."""
+        if self.mode == "internal" or self.host is None:
+            return None
+        return f"{'https' if self.certificate_arn else 'http'}://{self.host}"
 
     @model_validator(mode="after")
     def _the_world_is_named(self) -> "ExposureSettings":
