@@ -72,6 +72,12 @@ class Case:
 
 
 CASES = {
+    "ApiAbsent": Case(
+        10,
+        fires=[{READY.replace("worker", "api"): "0x60"}],
+        silent=[{READY.replace("worker", "api"): "1x60"}, {READY: "0x60"}],
+        labels=(("namespace", "vodstack"),),
+    ),
     "ApiFailing": Case(
         30,
         fires=[{f'{REQUESTS}{{status="200"}}': "0+90x60", f'{REQUESTS}{{status="503"}}': "0+10x60"}],

@@ -133,6 +133,12 @@ def test_rules_look_into_the_namespace_of_the_services():
     assert looked_into == {"films"}
 
 
+def test_rules_look_at_deployments_that_are_made(dev):
+    made = {each.inputs["metadata"]["name"] for each in dev.of_type("kubernetes:apps/v1:Deployment")}
+    rules = " ".join(rule["expr"] for rule in queries.rules())
+    assert set(re.findall(r'deployment="([^"]*)"', rules)) == made
+
+
 def test_dashboards_come_with_the_label_that_grafana_looks_for(dev):
     maps = {r.name: r.inputs for r in dev.of_type("kubernetes:core/v1:ConfigMap") if r.name.startswith("dashboard-")}
     assert maps.keys() == {"dashboard-api", "dashboard-worker"}
