@@ -31,7 +31,8 @@ def test_forgotten_videos_become_ready(videos: Any, workers: Any, clip: Path):
     for video_id in forgotten:
         videos.s3.upload_file(str(clip), videos.foundation.bucket, original_key(video_id))
     videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
-    worker = workers.start(**SWEEP)
+    # Long enough for all of them to become ready before any looks forgotten again.
+    worker = workers.start(VODSTACK_RESEND_AFTER_SECONDS="360")
     for video_id in forgotten:
         videos.wait_until(video_id, Status.READY)
     assert worker.figure("vodstack_worker_arrivals_resent_total") == len(forgotten)

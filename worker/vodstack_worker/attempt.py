@@ -10,6 +10,7 @@ from aiohttp import ClientError as TransportError
 T = TypeVar("T")
 _BEAT_SECONDS = 5.0
 _LONGEST_DELAY_SECONDS = 900
+_MOST_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,9 @@ def is_local(error: Exception) -> bool:
     return isinstance(error, OSError) and not isinstance(error, TransportError | TimeoutError)
 
 
-def delay_after(failures: int, first: int) -> int:
-    """Seconds until the next attempt."""
-    return min(_LONGEST_DELAY_SECONDS, first * 2 ** max(0, failures - 1))
+def delay_after(times: int, first: int) -> int:
+    """Seconds until the next attempt, after so many failures; or receives, where none is counted."""
+    return min(_LONGEST_DELAY_SECONDS, first * 2 ** min(max(0, times - 1), _MOST_DOUBLINGS))
 
 
 async def _beat(beat: Callable[[], None]) -> None:

@@ -189,7 +189,7 @@ class ChunkAttempt:
             return await self._give_up_chunks(reason)
         self._metrics.errors.inc()
         self._metrics.retries.labels(reason=why or ("counted" if counted else "not_counted")).inc()
-        delay = delay_after(failures, self._settings.retry_delay)
+        delay = delay_after(failures if counted else self._message.receive_count, self._settings.retry_delay)
         self._log.warning("chunk will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(taken.lease, expires_at=0.0)
         await self._table.extend(self._job.plan_id, self._job.number, released, failures=failures)

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_contracts.items import from_attribute, to_attribute
 from vodstack_contracts.videos import Lease
-from vodstack_worker.errors import JobRefusedError, LeaseLostError
+from vodstack_worker.errors import JobRefusedError, LeaseLostError, RetryError
 from vodstack_worker.plans import ChunkPlan
 from vodstack_worker.segments import ChunkResult
 
@@ -52,13 +52,19 @@ class ChunkTable:
         self._table = table
 
     async def put_plan(self, plan: ChunkPlan) -> None:
-        """Write a new plan down, nothing of which is done."""
+        """Write a new plan down, nothing of which is done. Raises RetryError where another has its id."""
         document = msgspec.json.encode(plan).decode()
         for sort, more in (("done", {}), ("plan", {"plan": document})):
             item = {**_key(plan.plan_id, sort), "expires_at": to_attribute(_expiry())}
-            await self._dynamodb.put_item(
-                TableName=self._table, Item=item | {name: to_attribute(value) for name, value in more.items()}
-            )
+            try:
+                await self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item | {name: to_attribute(value) for name, value in more.items()},
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+            except ClientError as error:
+                _refused(error)
+                raise RetryError(f"the id {plan.plan_id} is taken by another plan", counted=False) from error
 
     async def read_standing(self, plan_id: str) -> Standing | None:
         """None for a plan that is no longer kept."""
@@ -83,8 +89,11 @@ class ChunkTable:
         try:
             item = await self._update(plan_id, f"job#{number}", update)
         except ClientError as error:
-            held = _refused(error)
-            raise JobRefusedError(msgspec.convert(from_attribute(held["lease"]), Lease)) from error
+            item = _refused(error)
+            held = msgspec.convert(from_attribute(item["lease"]), Lease)
+            # A write whose answer was lost is sent again, and finds itself.
+            if held.token != lease.token:
+                raise JobRefusedError(held) from error
         return from_attribute(item["failures"]) if "failures" in item else 0
 
     async def extend(self, plan_id: str, number: int, lease: Lease, *, failures: int | None = None) -> None:

@@ -32,7 +32,8 @@ from vodstack_worker.tracing import Tracing
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _POISON_SECONDS = 5.0
-_SOON_SECONDS = 2.0
+_SOON_SECONDS = 1.0
+_MOST_DOUBLINGS = 20
 
 Beat = Callable[[], None]
 
@@ -203,7 +204,9 @@ class Consumer:
                 return Verdict(done=False, hide_seconds=max(0.0, left) + 1)
             waiting = record.plan is not None and record.plan.way is Way.CHUNKS and record.stage is not Stage.PUBLISH
             if not attempt and waiting:
-                return Verdict(done=False, hide_seconds=_SOON_SECONDS)
+                # Ever later, for a dead worker's lease may last longer than the queue bears with a message.
+                soon = _SOON_SECONDS * 2 ** min(message.receive_count, _MOST_DOUBLINGS)
+                return Verdict(done=False, hide_seconds=min(soon, left + 1))
         return Verdict(done=True, outcome="dropped")
 
     def _require_bucket(self, arrivals: list[Arrival]) -> None:

@@ -8,9 +8,14 @@ import structlog
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.messages import JobQueue, Message
 
+_QUICK_RETURNS = 3
+
 
 class Inbox:
-    """One slot's. A poll is never cut off: what it brings to a slot that is at work goes back at once."""
+    """One slot's. A poll is never cut off: what it brings to a slot that is at work goes back at once.
+
+    What came back several times waits until such polls have ended: it would go from one to the next, and be given up.
+    """
 
     def __init__(self, queues: Sequence[JobQueue], poll_wait: int) -> None:
         self._queues = list(queues)
@@ -47,6 +52,6 @@ class Inbox:
     async def _give_back(self, poll: asyncio.Task[Message | None]) -> None:
         try:
             if message := await poll:
-                await message.hide(0)
+                await message.hide(0 if message.receive_count <= _QUICK_RETURNS else self._poll_wait)
         except AWS_ERRORS as error:
             self._log.warning("a poll failed", error=repr(error)[:300])

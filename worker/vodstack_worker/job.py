@@ -21,6 +21,9 @@ from vodstack_worker.work import Work
 
 _RETURN_SECONDS = 5.0
 _SETBACK_CHARACTERS = 500
+# With the sweep's usual pause these are four days, for as long as a message lives.
+_MOST_RESENDS = 16
+_GIVEN_UP = "The video could not be processed in several attempts. Upload it again, or ask the operator."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Job:
         work = Work(self._metrics)
         held = HeldVideo(self._records, self._video_id, self._lease)
         keeper = LeaseKeeper(held, self._taken.message, self._settings.visibility_timeout)
-        doing = pipeline.process(self._taken.arrival, self._taken.record, work)
+        doing = self._process(pipeline, work)
         try:
             task = await run_held(doing, keeper.keep(work), stop, beat)
             return await (self._hand_back() if task is None else self._conclude(task, work))
@@ -60,6 +63,12 @@ class Job:
             return await self._lost(LeaseLostError(str(lost), lost.record, known=True), pipeline, work)
         except LeaseLostError as lost:
             return await self._lost(lost, pipeline, work)
+
+    async def _process(self, pipeline: Pipeline, work: Work) -> Outcome | ToChunks:
+        """Nothing counts the workers that a video takes down with them, but they leave it to the sweep."""
+        if self._taken.record.resent >= _MOST_RESENDS:
+            raise GiveUpError(FailureCode.PROCESSING_FAILED, _GIVEN_UP)
+        return await pipeline.process(self._taken.arrival, self._taken.record, work)
 
     async def _conclude(self, task: asyncio.Task[Outcome | ToChunks], work: Work) -> Verdict:
         try:
@@ -103,7 +112,8 @@ class Job:
         except (RetryError, *AWS_ERRORS) as error:
             self._metrics.errors.inc()
             self._log.warning("could not send chunk jobs", error=repr(error)[:300])
-            return Verdict(done=False, outcome="retried", hide_seconds=self._settings.retry_delay)
+            delay = delay_after(self._taken.message.receive_count, self._settings.retry_delay)
+            return Verdict(done=False, outcome="retried", hide_seconds=delay)
         self._log.info("handed on to chunks", plan_id=outcome.plan.plan_id, jobs=len(outcome.jobs))
         return Verdict(done=True, outcome="planned")
 
@@ -127,12 +137,12 @@ class Job:
     async def _retry(self, reason: str, *, counted: bool, why: str = "") -> Verdict:
         failures = self._taken.record.failures + counted
         if failures >= self._settings.max_failures:
-            message = "The video could not be processed in several attempts. Upload it again, or ask the operator."
-            failure = Failure(code=FailureCode.PROCESSING_FAILED, message=message)
+            failure = Failure(code=FailureCode.PROCESSING_FAILED, message=_GIVEN_UP)
             return await self._fail(failure, reason)
         self._metrics.errors.inc()
         self._metrics.retries.labels(reason=why or ("counted" if counted else "not_counted")).inc()
-        delay = delay_after(failures, self._settings.retry_delay)
+        times = failures if counted else self._taken.message.receive_count
+        delay = delay_after(times, self._settings.retry_delay)
         self._log.warning("will be tried again", reason=reason[:1000], failures=failures, delay=delay)
         released = replace(self._lease, expires_at=0.0)
         changes = {"lease": released, "failures": failures, "setback": reason[:_SETBACK_CHARACTERS]}

@@ -19,6 +19,8 @@ _SHORTEST_PART = 2 / 3
 _KEY_GAPS_PER_CHUNK = 4
 _LONGEST_STRETCH = 4
 _FEWEST_CHUNKS = 2
+# What was made of all chunks is one item of the table: with five renditions and a day of sound, it stays below 400 KB.
+_MOST_CHUNKS = 240
 # What one core encodes in a second, all renditions summed up: 38 million of noisy pictures, where it was measured.
 _PIXELS_PER_CORE_SECOND = 35_000_000
 _AFTER_KEY_SECONDS = 0.001
@@ -105,6 +107,7 @@ def plan_chunks(plan: Plan, longest_seconds: float) -> list[Chunk] | str:
     probe = plan.probe
     if probe.obstacle:
         return probe.obstacle
+    longest_seconds = max(longest_seconds, float(plan.frames / probe.rate / _MOST_CHUNKS))
     wanted = _chunk_seconds(plan, longest_seconds)
     if plan.frames < _FEWEST_CHUNKS * wanted * probe.rate:
         return "short"

@@ -30,7 +30,13 @@ class Records:
     async def take(self, video_id: str, lease: Lease, *, now: float, attempt: bool) -> VideoRecord:
         """The record, now `processing` under the lease; what goes on is no new `attempt`."""
         changes = {"progress": 0.0} if attempt else {}
-        return await self._update(moves.take(video_id, lease, now=now, changes=changes, attempt=attempt))
+        try:
+            return await self._update(moves.take(video_id, lease, now=now, changes=changes, attempt=attempt))
+        except ConditionFalseError as refused:
+            # A write whose answer was lost is sent again, and finds itself.
+            if refused.record and refused.record.lease and refused.record.lease.token == lease.token:
+                return refused.record
+            raise
 
     async def advance(self, video_id: str, plan_id: str, progress: float) -> None:
         """Tell how far the chunks are."""

@@ -24,7 +24,7 @@ _LARGEST_PIECE_BYTES = 4 * 1024 * 1024
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_CHANGED = frozenset({"PreconditionFailed", "412"})
+_GONE = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,9 @@ class StoredObject:
                 async with answer["Body"] as body:
                     return await body.read()
             except AWS_ERRORS as error:
-                if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _CHANGED:
-                    raise RetryError(f"{self.key} changed while it was read", counted=False) from error
+                if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _GONE:
+                    # Counted, for this version will never be read again: whoever planned by it has to give up once.
+                    raise RetryError(f"{self.key} changed or went away while it was read") from error
                 if attempt == _ATTEMPTS:
                     raise RetryError(f"{self.key} cannot be read: {error!r}", counted=False) from error
                 await asyncio.sleep(_PAUSE_SECONDS * attempt)

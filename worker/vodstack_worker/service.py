@@ -35,6 +35,8 @@ _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 _ATTEMPTS = 3
 _ANY_SECONDS = 60
+# A slot polls two queues while polls that it left run on, beats, and publishes several files at once.
+_CONNECTIONS_PER_JOB = 10
 
 
 async def serve(settings: Settings) -> None:
@@ -59,6 +61,7 @@ async def serve(settings: Settings) -> None:
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            max_pool_connections=_CONNECTIONS_PER_JOB * settings.jobs,
         )
         s3: S3Client = await stack.enter_async_context(connect("s3", config=config))
         sqs: SQSClient = await stack.enter_async_context(connect("sqs", config=config))

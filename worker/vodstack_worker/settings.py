@@ -75,11 +75,11 @@ class Settings(BaseSettings):
         21_600,
         description="seconds after which a waiting video's arrival is sent again",
     )
-    max_duration: Annotated[int, Ge(1)] = _variable(
+    max_duration: Annotated[int, Ge(1), Le(86_400)] = _variable(
         "VODSTACK_MAX_DURATION_SECONDS", 14_400, description="longest video accepted"
     )
     chunk_seconds: Annotated[float, Ge(1), Le(3600)] = _variable(
-        "VODSTACK_CHUNK_SECONDS", 60.0, description="longest chunk that is planned where key frames allow it"
+        Variable.CHUNK_SECONDS, 60.0, description="longest chunk that is planned where key frames allow it"
     )
     local_bytes: Annotated[int, Ge(0)] = _variable(
         "VODSTACK_LOCAL_BYTES",

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TURNS_PER_PERIOD = 4
+# Workers that live for less than a turn, as scaling and spot nodes have it, must sweep as well.
+_FIRST_LOOK = 1 / 90
 _TURN = {"pk": to_attribute("sweep"), "sk": to_attribute("arrivals")}
 _WAITING = (Status.UPLOADING, Status.QUEUED, Status.PROCESSING)
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_NAMES = (moves.KEY, "status", "updated_at", "lease", "resent")
 _FORGOTTEN = (
     "#status IN (:uploading, :queued, :processing) AND #updated_at < :cutoff"
     " AND (attribute_not_exists(#lease) OR #lease.#lease_end < :now)"
@@ -50,8 +53,8 @@ class Sweep:
     async def run(self) -> None:
         """Sweep until cancelled. A turn that is cut short leaves the rest to the next."""
         pause = self._settings.resend_after / _TURNS_PER_PERIOD
+        await asyncio.sleep(pause * _FIRST_LOOK)
         while True:
-            await asyncio.sleep(pause)
             try:
                 if await self._is_my_turn(pause):
                     await self._sweep()
@@ -61,6 +64,7 @@ class Sweep:
             except Exception:  # noqa: BLE001 - a defect of ours must not end all sweeps to come
                 self._metrics.errors.inc()
                 self._log.exception("unexpected error of the sweep")
+            await asyncio.sleep(pause)
 
     async def _is_my_turn(self, pause: float) -> bool:
         """Whether nobody has swept for as long as one pause."""
@@ -77,30 +81,32 @@ class Sweep:
 
     async def _sweep(self) -> None:
         sent = 0
-        async for video_id, status in self._forgotten():
+        async for video_id, status, resent in self._forgotten():
             if status is Status.UPLOADING and not await self._has_arrived(video_id):
                 continue
-            await self._send(video_id, status)
+            await self._send(video_id, status, resent)
             sent += 1
         self._log.info("swept", sent=sent)
 
-    async def _send(self, video_id: str, status: Status) -> None:
+    async def _send(self, video_id: str, status: Status, resent: int) -> None:
         """Sent first and noted after: a crash between the two repeats a message and loses none."""
         body = encode_arrival(video_id, self._settings.bucket)
         await self._sqs.send_message(QueueUrl=self._settings.queue_url, MessageBody=body)
         self._metrics.resent.inc()
         self._log.warning("arrival sent again", video_id=video_id, status=status)
-        await _held(self._dynamodb.update_item(TableName=self._settings.table, **moves.amend(video_id, {status})))
+        # One that only waits for its first worker has not failed to come forward.
+        changes = {"resent": resent + 1} if status is Status.PROCESSING else {}
+        note = moves.amend(video_id, {status}, changes=changes)
+        await _held(self._dynamodb.update_item(TableName=self._settings.table, **note))
 
-    async def _forgotten(self) -> AsyncIterator[tuple[str, Status]]:
+    async def _forgotten(self) -> AsyncIterator[tuple[str, Status, int]]:
         now = time.time()
         cutoff = datetime.fromtimestamp(now, UTC) - timedelta(seconds=self._settings.resend_after)
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._settings.table,
             FilterExpression=_FORGOTTEN,
-            ProjectionExpression="#video_id, #status",
-            ExpressionAttributeNames={f"#{name}": name for name in (moves.KEY, "status", "updated_at", "lease")}
-            | {"#lease_end": "expires_at"},
+            ProjectionExpression="#video_id, #status, #resent",
+            ExpressionAttributeNames={f"#{name}": name for name in _NAMES} | {"#lease_end": "expires_at"},
             ExpressionAttributeValues={
                 **{f":{status}": to_attribute(status) for status in _WAITING},
                 ":cutoff": to_attribute(timestamp(cutoff)),
@@ -109,7 +115,8 @@ class Sweep:
         )
         async for page in pages:
             for item in cast("list[dict[str, Any]]", page.get("Items", [])):
-                yield from_attribute(item[moves.KEY]), Status(from_attribute(item["status"]))
+                resent = from_attribute(item["resent"]) if "resent" in item else 0
+                yield from_attribute(item[moves.KEY]), Status(from_attribute(item["status"])), resent
 
     async def _has_arrived(self, video_id: str) -> bool:
         try:

@@ -169,8 +169,8 @@ class VideoRecord(Struct, kw_only=True):
     """One video as the videos table holds it.
 
     Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live. `setback` is why the
-    last attempt came to nothing, for the operator alone. `traceparent` is of the request that brought the video (W3C
-    Trace Context).
+    last attempt came to nothing, for the operator alone. `resent` is how often the workers' sweep found it forgotten in
+    `processing`. `traceparent` is of the request that brought the video (W3C Trace Context).
     """
 
     video_id: str
@@ -193,6 +193,7 @@ class VideoRecord(Struct, kw_only=True):
     lease: Lease | None = None
     attempts: int = 0
     failures: int = 0
+    resent: int = 0
     setback: str = ""
     error: Failure | None = None
     source: SourceFacts | None = None
