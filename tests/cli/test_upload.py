@@ -236,6 +236,12 @@ def test_parts_are_put_without_the_apis_token(foundation: Foundation, file: Path
     assert _sent(proxy) == SIZE
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, file: Path):
+    (tmp_path / "taken").touch()
+    with Client("http://localhost:9") as client, pytest.raises(CommandError, match="XDG_STATE_HOME"):
+        client.upload_direct(file, state_folder=tmp_path / "taken" / "vodstack")
+
+
 def test_an_empty_file_is_a_sentence(tmp_path: Path):
     empty = tmp_path / "empty.mp4"
     empty.touch()

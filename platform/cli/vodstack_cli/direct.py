@@ -80,10 +80,16 @@ class UploadState:
             return {}
 
     def _keep(self, known: dict[str, str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(f".{os.getpid()}")
-        new.write_bytes(msgspec.json.encode(known))
-        new.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(msgspec.json.encode(known))
+            new.replace(self._path)
+        except OSError as error:
+            raise CommandError(
+                f"{self._path.parent}, where uploads are remembered, cannot be written: {error.strerror}. "
+                "Set XDG_STATE_HOME to a folder that can"
+            ) from error
 
     def forget(self) -> None:
         self._path.unlink(missing_ok=True)
