@@ -109,8 +109,13 @@ def test_services_find_what_the_foundation_made(dev):
         assert container["envFrom"] == [{"configMapRef": {"name": "settings"}}]
 
 
-def test_a_changed_setting_rolls_the_pods(run, dev):
-    changed = run("dev", services={"auth": "none", "images": {"tag": "v0.1.0"}, "logLevel": "debug"})
+@pytest.fixture(scope="module")
+def changed(run):
+    worker = {"chunkSeconds": 40}
+    return run("dev", services={"auth": "none", "images": {"tag": "v0.1.0"}, "logLevel": "debug", "worker": worker})
+
+
+def test_a_changed_setting_rolls_the_pods(changed, dev):
     checksums = {_checksum(deployed, "api") for deployed in (dev, changed)}
     assert len(checksums) == 2
 
@@ -128,6 +133,11 @@ def test_the_worker_stops_before_its_scratch_is_full_and_knows_the_queues_timeou
     assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}}]
     assert int(environment["VODSTACK_SCRATCH_BYTES"]) < 20 * 1024**3
     assert environment["VODSTACK_VISIBILITY_TIMEOUT_SECONDS"] == "120"
+
+
+def test_the_config_says_how_long_a_chunk_is(changed):
+    _, container = _container(changed, "worker")
+    assert {"name": "VODSTACK_CHUNK_SECONDS", "value": "40"} in container["env"]
 
 
 def test_a_stopping_api_gets_time_for_running_uploads_within_its_grace_period(dev):

@@ -38,6 +38,7 @@ class Variable(StrEnum):
     SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
+    CHUNK_SECONDS = "VODSTACK_CHUNK_SECONDS"  # the longest chunk of a video that is worth cutting
     OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own name: where traces are sent
     LOG_FORMAT = "VODSTACK_LOG_FORMAT"  # `json` or `console`
     LOG_LEVEL = "VODSTACK_LOG_LEVEL"
