@@ -14,11 +14,12 @@ from aiobotocore.session import get_session
 from tests.aws_proxy import AwsProxy, Seen, is_operation
 from tests.conftest import REGION
 from tests.worker.conftest import SMALL_CHUNKS
+from tests.worker.test_chaos import published
 from tests.worker.test_sweep import LONG_AGO
 
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
-from vodstack_contracts.objects import original_key
+from vodstack_contracts.objects import original_key, rendition_prefix
 from vodstack_contracts.videos import (
     EncodePlan,
     FailureCode,
@@ -153,6 +154,22 @@ def test_a_film_whose_original_goes_away_fails(videos: Any, workers: Any, proxy:
     record = videos.wait_until(videos.upload(film), Status.READY, Status.FAILED)
     assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
     assert "no longer stored" in record.error.message
+
+
+@pytest.mark.prove
+def test_nothing_is_left_of_chunks_where_they_are_turned_off_meanwhile(
+    videos: Any, workers: Any, proxy: AwsProxy, film: Path
+):
+    first = workers.start(AWS_ENDPOINT_URL=proxy.url, **SMALL_CHUNKS)
+    proxy.intercept(lambda seen: seen.operation == "UpdateItem" and b"ADD done" in seen.body, after=first.kill)
+    video_id = videos.upload(film)
+    assert first.process.wait(60) < 0, first.log()
+    assert videos.keys(rendition_prefix(video_id))
+    workers.start(VODSTACK_CHUNKS_QUEUE_URL="")
+    videos.send_again(video_id)
+    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
+    assert record.plan.way is Way.ONE_PASS
+    assert videos.keys(rendition_prefix(video_id)) == published(videos, video_id)
 
 
 def test_a_video_that_takes_its_workers_down_is_given_up_at_last(

@@ -94,7 +94,7 @@ class Pipeline:
             if not (folder / SOURCE).exists():
                 await self._fetch(original, folder, work)
             reason = "" if isinstance(chunks, list) else chunks
-            way = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=fallen.plan_id if fallen else "")
+            way = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=was.plan_id if was else "")
             return await self._transcode(folder, plan, arrival.video_id, way, work)
 
     def _is_large(self, original: StoredObject) -> bool:
