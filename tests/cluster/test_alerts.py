@@ -44,6 +44,11 @@ def _encodes(**endings: int) -> Series:
     return {f'vodstack_worker_encodes_total{{ending="{ending}"}}': _once(count) for ending, count in endings.items()}
 
 
+def _losses(**reasons: int) -> Series:
+    name = "vodstack_worker_heartbeats_lost_total"
+    return {f'{name}{{reason="{reason}"}}': _once(count) for reason, count in reasons.items()}
+
+
 def _plans(**ways: int) -> Series:
     return {f'vodstack_worker_plans_total{{way="{way}"}}': _once(count) for way, count in ways.items()}
 
@@ -141,8 +146,8 @@ CASES = {
     ),
     "HeartbeatsLost": Case(
         65,
-        fires=[{f'vodstack_worker_heartbeats_lost_total{{pod="{pod}"}}': _once(2) for pod in "ab"}],
-        silent=[{"vodstack_worker_heartbeats_lost_total": _once(3)}],
+        fires=[_losses(taken=2, unreachable=2)],
+        silent=[_losses(taken=3), _losses(ended=9)],
     ),
     "VideosFailing": Case(
         60, fires=[_jobs(failed=1, ready=3)], silent=[_jobs(failed=1, ready=9), _jobs(dropped=9, ready=1)]

@@ -116,7 +116,7 @@ def test_the_work_stops_when_the_video_is_deleted(videos: Any, workers: Any, lon
     videos.change(moves.move(video_id, Status.DELETED))
     videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to be stopped")
     videos.wait_for(videos.queue_is_empty, "the message to be dropped")
-    assert worker.figure("vodstack_worker_heartbeats_lost_total") == 1
+    assert worker.figure('vodstack_worker_heartbeats_lost_total{reason="ended"}') == 1
     assert worker.figure('vodstack_worker_encodes_total{ending="stopped"}') == 1
     assert videos.record(video_id).status is Status.DELETED
     assert videos.keys(rendition_prefix(video_id)) == set()
@@ -146,7 +146,8 @@ def test_the_work_stops_before_somebody_else_may_begin_when_heartbeats_fail(
     video_id = start_transcoding_by_processes(videos, worker, long_clip)
     videos.wait_for(lambda: not media_processes(worker.scratch), "ffmpeg to be stopped")
     assert videos.record(video_id).status is Status.PROCESSING
-    videos.wait_for(lambda: worker.figure("vodstack_worker_heartbeats_lost_total") == 1, "the loss to be counted")
+    lost = 'vodstack_worker_heartbeats_lost_total{reason="unreachable"}'
+    videos.wait_for(lambda: worker.figure(lost) == 1, "the loss to be counted")
 
 
 def start_transcoding_by_processes(videos: Any, worker: Any, clip: Path) -> str:

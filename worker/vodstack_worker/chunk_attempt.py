@@ -95,7 +95,7 @@ class ChunkAttempt:
                 return await self._hand_back(taken)
             verdict = await self._conclude(task, taken, encoder, work)
         except LeaseLostError as lost:
-            self._metrics.heartbeats_lost.inc()
+            self._metrics.heartbeats_lost.labels(reason=lost.kind).inc()
             self._log.warning("lease lost", reason=str(lost))
             return Verdict(done=False, outcome="dropped")
         if verdict.outcome == "encoded":

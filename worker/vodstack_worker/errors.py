@@ -47,6 +47,11 @@ class LeaseLostError(WorkerError):
         self.record = record
         self.known = known
 
+    @property
+    def kind(self) -> str:
+        """Whether somebody else has it, or the lease could not be extended."""
+        return "taken" if self.known else "unreachable"
+
 
 class JobRefusedError(WorkerError):
     """`lease` is the one that is held."""

@@ -165,8 +165,8 @@ class Job:
 
     async def _lost(self, lost: LeaseLostError, pipeline: Pipeline, work: Work) -> Verdict:
         """A video that has come to its end, or is gone, needs its message no more; a taken one has another's."""
-        self._metrics.heartbeats_lost.inc()
         over = lost.known and (lost.record is None or lost.record.status is not Status.PROCESSING)
+        self._metrics.heartbeats_lost.labels(reason="ended" if over else lost.kind).inc()
         self._log.warning("lease lost", reason=str(lost), over=over)
         if lost.known and (lost.record is None or lost.record.status is Status.DELETED):
             try:

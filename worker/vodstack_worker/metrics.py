@@ -28,7 +28,10 @@ class Metrics:
         outcomes = ("ready", "failed", "planned", "dropped", "returned", "retried")
         self.jobs = self._count(names.WORKER_JOBS, "Messages handled, by outcome", outcome=outcomes)
         self.stages = self._durations(names.WORKER_STAGE_DURATION, "Time of one stage of a video", stage=Stage)
-        self.heartbeats_lost = self._count(names.WORKER_HEARTBEATS_LOST, "Jobs stopped because their lease was lost")
+        reasons = ("ended", "taken", "unreachable")
+        self.heartbeats_lost = self._count(
+            names.WORKER_HEARTBEATS_LOST, "Jobs stopped because their lease was lost, by reason", reason=reasons
+        )
         self.queue_wait = self._histogram(
             names.WORKER_QUEUE_WAIT,
             "Time from a video's arrival to the start of work on it, first attempts alone",
