@@ -143,6 +143,7 @@ def test_trouble_with_aws_is_waited_out_ever_longer(videos: Any, workers: Any, p
     assert videos.record(video_id).failures == 0
 
 
+@pytest.mark.prove
 def test_a_film_whose_original_goes_away_fails(videos: Any, workers: Any, proxy: AwsProxy, film: Path):
     def remove() -> None:
         (body,) = [seen.body for seen in proxy.seen if seen.operation == "SendMessageBatch"]
@@ -199,6 +200,7 @@ def test_a_video_that_takes_its_workers_down_is_given_up_at_last(
     assert ended.resent == 16
 
 
+@pytest.mark.prove
 def test_a_last_chunk_waits_for_a_dead_workers_lease(videos: Any, workers: Any):
     """At a steady pause, the queue would give up the message before the lease lapses."""
     now = time.time()
