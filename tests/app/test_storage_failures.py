@@ -4,8 +4,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from tests.app.conftest import Api, serving
 from tests.aws_proxy import AwsProxy, Seen, is_operation, is_write
@@ -111,6 +113,36 @@ def test_a_small_upload_that_nobody_can_take_back_lapses_unless_it_arrives(proxi
     assert record.status is Status.UPLOADING
     assert record.expires_at
     assert time.time() < record.expires_at <= time.time() + DAY_SECONDS
+
+
+def test_a_small_upload_that_the_api_left_within_its_call_is_no_video_though_it_arrives(proxied: Api, proxy: AwsProxy):
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        at_work.set()
+        go_on.wait(60)
+
+    proxy.intercept(is_operation("PutObject"), before=hold)
+    with ThreadPoolExecutor(1) as pool:
+        with serving(proxied.foundation, AWS_ENDPOINT_URL=proxy.url, VODSTACK_SHUTDOWN_GRACE_SECONDS="0") as leaving:
+            sending = pool.submit(httpx.post, f"{leaving.url}/videos", files={"file": SMALL}, timeout=60)
+            assert at_work.wait(60)
+        assert [record.status for record in proxied.records()] == [Status.DELETED]
+        go_on.set()
+        assert sending.exception() or sending.result().status_code >= 500
+    while not proxied.objects():
+        pass
+    assert proxied.living() == []
+
+
+def test_what_is_taken_back_is_not_counted(proxied: Api, proxy: AwsProxy):
+    limit = {"VODSTACK_STORED_BYTES": "10"}
+    with serving(proxied.foundation, AWS_ENDPOINT_URL=proxy.url, **limit) as limited:
+        failing = proxy.intercept(is_operation("PutObject"), status=403)
+        assert limited.upload(b"0" * 10).status_code == 503
+        proxy.interceptions.remove(failing)
+        assert limited.upload(b"0" * 10).status_code == 201
+        assert limited.upload(SMALL).status_code == 403
 
 
 @in_both_ways
