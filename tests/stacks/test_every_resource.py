@@ -33,6 +33,11 @@ def test_known_and_unknown_values_give_the_same_resources(alternative):
     assert known == unknown
 
 
+def test_a_preview_knows_by_name_what_pods_wait_for(alternative):
+    for deployment in alternative.unknown.of_type("kubernetes:apps/v1:Deployment"):
+        assert deployment.inputs["spec"]["template"]["spec"]["serviceAccountName"] == deployment.name
+
+
 @pytest.mark.parametrize("name", ["dev with all that it leaves out", "local", "services of layers elsewhere"])
 def test_two_runs_give_the_same_inputs(name):
     alternative = ALTERNATIVES[name]

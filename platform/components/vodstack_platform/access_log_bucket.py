@@ -49,7 +49,7 @@ class AccessLogBucket(pulumi.ComponentResource):
         self._expire(name, bucket, args.settings.retention_days)
         policy = self._close(name, bucket, args)
         # AWS writes a first object the moment a load balancer is told of the bucket.
-        self.ready_name = pulumi.Output.all(bucket.bucket, policy.id).apply(lambda both: str(both[0]))
+        self.ready_name = pulumi.Output.all(bucket.bucket, policy.urn).apply(lambda both: str(both[0]))
         self.register_outputs({"ready_name": self.ready_name})
 
     def _encrypt(self, name: str, bucket: aws.s3.Bucket) -> None:

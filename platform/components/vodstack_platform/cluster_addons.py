@@ -37,7 +37,7 @@ class ClusterAddons(pulumi.ComponentResource):
         role, attachment = self._ebs_role()
         association = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=_EBS_SERVICE_ACCOUNT)
         addons.append(self._addon(_EBS_DRIVER, association, attachment))
-        self.ready = pulumi.Output.all(*(addon.id for addon in addons)).apply(lambda ids: [str(each) for each in ids])
+        self.ready = pulumi.Output.all(*(addon.urn for addon in addons)).apply(lambda urns: [str(urn) for urn in urns])
         self.register_outputs({})
 
     def _addon(

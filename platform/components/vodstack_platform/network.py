@@ -76,7 +76,7 @@ class Network(pulumi.ComponentResource):
 
     def _with_ways(self, subnet: aws.ec2.Subnet) -> pulumi.Output[str]:
         """Its id, for which its users wait until there is a way out; on a destroy the way outlives them."""
-        return pulumi.Output.all(subnet.id, *self._ways).apply(lambda ids: str(ids[0]))
+        return pulumi.Output.all(subnet.id, *self._ways).apply(lambda known: str(known[0]))
 
     def _subnets(self, kind: str, ranges: list[str], tags: dict[str, str]) -> list[aws.ec2.Subnet]:
         zones = self._zones()
@@ -145,12 +145,12 @@ class Network(pulumi.ComponentResource):
             nat_gateway_id=nat.id if nat else None,
             opts=self._child,
         )
-        self._ways.append(route.id)
+        self._ways.append(route.urn)
         for number, subnet in enumerate(subnets):
             association = aws.ec2.RouteTableAssociation(
                 f"{name}-{number}", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
             )
-            self._ways.append(association.id)
+            self._ways.append(association.urn)
         return table
 
 

@@ -51,7 +51,7 @@ class NodePool(pulumi.ComponentResource):
         needed = [entry, *args.karpenter.needed]
         node_class = self._object(f"{_NODE_GROUP}/v1", "EC2NodeClass", name, _node_class(args), needed)
         pool = self._object(f"{_GROUP}/v1", "NodePool", name, _pool(args.settings, name), [node_class])
-        self.ready = pool.id
+        self.ready = pool.urn
         self.register_outputs({})
 
     def _object(

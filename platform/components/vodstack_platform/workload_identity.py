@@ -63,5 +63,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
         )
         self.role_arn = role.arn
         # A pod that starts before its association gets no credentials, so whoever names the account waits for both.
-        self.service_account = pulumi.Output.all(account.metadata.name, association.id).apply(lambda pair: str(pair[0]))
+        self.service_account = pulumi.Output.all(account.metadata.name, association.urn).apply(
+            lambda pair: str(pair[0])
+        )
         self.register_outputs({"role_arn": self.role_arn, "service_account": self.service_account})
