@@ -26,8 +26,13 @@ class Inbox:
     async def receive(self) -> Message | None:
         """A message, if one comes within the wait."""
         if len(self._queues) > 1:
-            for queue in self._queues:
-                if message := await queue.receive(0):
+            for queue in tuple(self._queues):
+                try:
+                    message = await queue.receive(0)
+                except AWS_ERRORS:
+                    self._put_last(queue)
+                    raise
+                if message:
                     return self._taken(message)
         polls = {asyncio.create_task(queue.receive(self._poll_wait)) for queue in self._queues}
         waiting, chosen = polls, None
@@ -45,9 +50,13 @@ class Inbox:
         await asyncio.gather(*self._returns)
 
     def _taken(self, message: Message) -> Message:
-        self._queues.remove(message.queue)
-        self._queues.append(message.queue)
+        self._put_last(message.queue)
         return message
+
+    def _put_last(self, queue: JobQueue) -> None:
+        """The other one is next, also where this one cannot be reached."""
+        self._queues.remove(queue)
+        self._queues.append(queue)
 
     async def _give_back(self, poll: asyncio.Task[Message | None]) -> None:
         try:
