@@ -1,5 +1,7 @@
 """The `vodstack` command."""
 
+import atexit
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -83,6 +85,8 @@ for command in (bootstrap, cost, images, jobs, redrive, retry, upload):
 
 def main() -> None:
     """The entry point: a failure is a sentence and the end of the log it came from, never a traceback."""
+    # The interpreter's last collection walks all of Pulumi's types, for a second or more after Ctrl-C.
+    atexit.register(gc.freeze)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         cli()
