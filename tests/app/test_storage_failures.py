@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -135,14 +135,33 @@ def test_a_small_upload_that_the_api_left_within_its_call_is_no_video_though_it_
     assert proxied.living() == []
 
 
-def test_what_is_taken_back_is_not_counted(proxied: Api, proxy: AwsProxy):
-    limit = {"VODSTACK_STORED_BYTES": "10"}
-    with serving(proxied.foundation, AWS_ENDPOINT_URL=proxy.url, **limit) as limited:
-        failing = proxy.intercept(is_operation("PutObject"), status=403)
-        assert limited.upload(b"0" * 10).status_code == 503
-        proxy.interceptions.remove(failing)
-        assert limited.upload(b"0" * 10).status_code == 201
-        assert limited.upload(SMALL).status_code == 403
+@pytest.fixture
+def limited(proxied: Api, proxy: AwsProxy) -> Iterator[Api]:
+    """An owner may store ten bytes, and has stored none."""
+    with serving(proxied.foundation, AWS_ENDPOINT_URL=proxy.url, VODSTACK_STORED_BYTES="10") as api:
+        yield api
+    counter = {"pk": {"S": "usage#anonymous"}, "sk": {"S": "stored"}}
+    proxied.dynamodb.delete_item(TableName=proxied.foundation.work_table, Key=counter)
+
+
+def test_what_is_taken_back_is_not_counted(limited: Api, proxy: AwsProxy):
+    proxy.intercept(is_operation("PutObject"), status=403)
+    assert limited.upload(b"0" * 10).status_code == 503
+    proxy.interceptions.clear()
+    assert limited.upload(b"0" * 10).status_code == 201
+    assert limited.upload(SMALL).status_code == 403
+
+
+def test_what_its_owner_deletes_before_it_is_taken_back_is_counted_off_once(limited: Api, proxy: AwsProxy):
+    def delete() -> None:
+        (record,) = (each for each in limited.living() if each.status is Status.UPLOADING)
+        assert limited.client.delete(f"/videos/{record.video_id}").status_code == 204
+
+    assert limited.upload(b"0" * 6).status_code == 201
+    proxy.intercept(is_operation("PutObject"), before=delete, status=403)
+    assert limited.upload(b"0" * 4).status_code == 503
+    proxy.interceptions.clear()
+    assert limited.upload(b"0" * 5).status_code == 403
 
 
 @in_both_ways
@@ -209,16 +228,27 @@ def test_a_worker_that_is_faster_than_the_api_is_not_set_back(proxied: Api, prox
     assert record.status is Status.FAILED
 
 
-@pytest.mark.parametrize(("content", "write"), [(SMALL, "PutObject"), (TWO_PARTS, "UploadPart")])
-def test_a_video_deleted_while_it_is_uploaded_is_a_conflict_and_leaves_no_object(
-    proxied: Api, proxy: AwsProxy, api: Api, content: bytes, write: str
+def test_a_small_video_deleted_while_it_is_uploaded_is_a_conflict_and_leaves_no_object(
+    proxied: Api, proxy: AwsProxy, api: Api
 ):
     def delete() -> None:
         (record,) = proxied.living()
         assert api.client.delete(f"/videos/{record.video_id}").status_code == 204
 
-    proxy.intercept(is_operation(write), nth=1, before=delete)
-    answer = proxied.upload(content)
+    proxy.intercept(is_operation("PutObject"), nth=1, before=delete)
+    answer = proxied.upload(SMALL)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:vodstack:problem:conflict")
+    assert (proxied.living(), proxied.objects()) == ([], [])
+
+
+def test_a_large_video_deleted_while_it_is_uploaded_is_a_conflict_and_leaves_no_part(proxied: Api, proxy: AwsProxy):
+    def delete() -> None:
+        (record,) = proxied.records()
+        record.status = Status.DELETED
+        proxied.put_record(record)
+
+    proxy.intercept(is_operation("UploadPart"), nth=1, after=delete)
+    answer = proxied.upload(TWO_PARTS)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:vodstack:problem:conflict")
     assert (proxied.living(), proxied.objects(), proxied.open_uploads()) == ([], [], [])
 

@@ -18,7 +18,7 @@ from vodstack_app.identity import Identity
 from vodstack_app.uploads.orphans import Orphans
 from vodstack_app.videos.objects import StoredObjects
 from vodstack_app.videos.records import Records
-from vodstack_contracts.videos import Deletion, VideoRecord
+from vodstack_contracts.videos import Deletion, Status, VideoRecord
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -48,14 +48,18 @@ class Deletions:
             await self._credit(record, moment)
         self._keep(self._purge(video_id, deletion))
 
-    async def withdraw(self, video_id: str, owner: str) -> bool:
+    async def withdraw(self, video_id: str, owner: str, size_bytes: int | None = None) -> bool:
         """Take back a video of whose original nothing is known; False where somebody has found it.
 
         An original that comes late is removed with the record. Raises UnavailableError.
         """
-        moment = int(time.time())
-        deletion = Deletion(former_owner=owner, deleted_at=moment, purge_at=moment + SETTLING_SECONDS)
-        return await self._records.withdraw(video_id, deletion)
+        moment = time.time()
+        deletion = Deletion(former_owner=owner, deleted_at=int(moment), purge_at=int(moment) + SETTLING_SECONDS)
+        barred = await self._records.withdraw(video_id, deletion)
+        if barred is None:
+            # Whoever else has deleted it has done this, too.
+            await self._storage.credit(owner, size_bytes, since=moment)
+        return barred in {None, Status.DELETED}
 
     async def _credit(self, record: VideoRecord, moment: float) -> None:
         try:

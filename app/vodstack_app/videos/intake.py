@@ -203,20 +203,22 @@ class _Upload:
 
     async def _stays(self) -> bool:
         """Take the video back, or tell that it may have come to be and has to stay."""
-        now = time.time()
         try:
             if not self._original.may_have_arrived:
-                await self._original.abort()
-                await self._records.discard(self.video_id)
-            elif self._has_arrived or self._original.upload_id or not await self._withdraw():
+                await self._discard()
+            elif self._has_arrived or self._original.upload_id:
                 return True
-            await self._stores.storage.credit(self._owner, self._charged_bytes, since=now)
+            else:
+                return not await self._stores.deletions.withdraw(self.video_id, self._owner, self._charged_bytes)
         except AppError as error:
             log.warning("record left to its time-to-live", video_id=self.video_id, cause=repr(error.__cause__))
         return self._original.may_have_arrived
 
-    async def _withdraw(self) -> bool:
-        return await self._stores.deletions.withdraw(self.video_id, self._owner)
+    async def _discard(self) -> None:
+        await self._original.abort()
+        now = time.time()
+        await self._records.discard(self.video_id)
+        await self._stores.storage.credit(self._owner, self._charged_bytes, since=now)
 
     def _first_record(self, form: UploadForm) -> VideoRecord:
         now = timestamp()

@@ -120,11 +120,11 @@ class Records:
         if barred is Status.DELETED:
             raise ConflictError(_DELETED_MEANWHILE)
 
-    async def withdraw(self, video_id: str, deletion: Deletion) -> bool:
-        """Delete a video of whose original nothing is known; False where somebody has found it."""
+    async def withdraw(self, video_id: str, deletion: Deletion) -> Status | None:
+        """Delete a video that is `uploading`; else the state that it is in, `DELETED` by this very call too."""
         update = moves.delete(video_id, deletion, within={Status.UPLOADING})
         with self._writing(video_id):
-            return await self._barred(update) in {None, Status.DELETED}
+            return await self._barred(update)
 
     async def discard(self, video_id: str) -> bool:
         """Remove a record whose original never arrived; False where it is gone, or its original is there."""
