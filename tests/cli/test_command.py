@@ -1,16 +1,18 @@
 """The command where it cannot do what it was asked: a sentence, whole, that says what to do."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import pytest
 from click.testing import CliRunner
 
 from vodstack_cli.errors import LaptopError
-from vodstack_cli.laptop import Ports, running_laptop
+from vodstack_cli.laptop import Ports, reach_loopback_past_proxies, running_laptop
 from vodstack_cli.main import cli, main
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +60,14 @@ def test_one_port_for_both_services_is_refused_at_once():
 
     with pytest.raises(LaptopError, match="cannot both listen on port 18999"):
         asyncio.run(start())
+
+
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_what_listens_on_this_machine_is_reached_past_proxies(name, monkeypatch):
+    monkeypatch.setattr(os, "environ", {"http_proxy": "http://proxy.example", name: "intern.example"})
+    reach_loopback_past_proxies()
+    bypassed = [host for host in ("127.0.0.1", "localhost", "intern.example", "aws.example") if proxy_bypass(host)]
+    assert bypassed == ["127.0.0.1", "localhost", "intern.example"]
 
 
 def test_ctrl_c_stops_a_stack_that_is_still_coming_up():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -86,6 +87,7 @@ class Laptop:
 @asynccontextmanager
 async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | None = None) -> AsyncGenerator[Laptop]:
     """The stack, ready to serve; all of it is gone at the end. Raises LaptopError."""
+    reach_loopback_past_proxies()
     if ports.api == ports.metrics:
         raise LaptopError(f"API and worker cannot both listen on port {ports.api}: {_PORT_CHOICE}")
     for port in (ports.api, ports.metrics):
@@ -121,6 +123,13 @@ async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | No
                 )
     except EngineError as error:
         raise LaptopError(f"the stack did not come up: {error}", tuple(log)) from error
+
+
+def reach_loopback_past_proxies() -> None:
+    """A company's proxy, which the shell may name for every address, knows nothing of what listens on this machine."""
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if spared != "*":
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (spared, "127.0.0.1", "localhost")))
 
 
 async def _on_daemon_thread(work: Callable[[], Deployed]) -> Deployed:
