@@ -1,6 +1,7 @@
 """A long video is encoded as chunks by whoever is free, and nobody can tell from the result."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,22 @@ def test_one_pass_refuses_what_its_scratch_cannot_hold(videos: Any, workers: Any
     worker = workers.start(VODSTACK_LOCAL_BYTES="0", **scarce(film))
     record = videos.wait_until(videos.upload(film), Status.FAILED, Status.READY)
     assert record.error.code is FailureCode.SOURCE_TOO_LARGE, worker.log()
+
+
+@pytest.mark.prove
+def test_neither_the_sound_of_a_film_nor_its_mp4_has_to_fit_into_scratch(
+    videos: Any, workers: Any, ffmpeg: str, tmp_path: Path
+):
+    path = tmp_path / "long.mp4"
+    picture = ["-f", "lavfi", "-i", "color=size=64x36:rate=10:duration=240"]
+    tone = ["-f", "lavfi", "-i", "anoisesrc=duration=240:sample_rate=48000"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    subprocess.run([ffmpeg, "-v", "error", *picture, *tone, *encoding, path], check=True)
+    room = {"VODSTACK_SCRATCH_BYTES": str(2_800_000), "VODSTACK_LOCAL_BYTES": "0", "VODSTACK_CHUNK_SECONDS": "60"}
+    worker = workers.start(**room)
+    record = videos.wait_until(videos.upload(path), Status.READY, Status.FAILED)
+    assert (record.status, record.plan.way) == (Status.READY, Way.CHUNKS), worker.log()
+    assert record.playback.mp4_size_bytes > 3_600_000
 
 
 @pytest.mark.prove

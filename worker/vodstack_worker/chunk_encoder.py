@@ -2,12 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from vodstack_contracts.objects import original_key
-from vodstack_worker.arguments import INIT, OUTPUT, Share
+from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, Share
+from vodstack_worker.departures import send_as_written
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import ChunkPlan
@@ -23,31 +28,43 @@ from vodstack_worker.work import Work
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
+# Sound that waits in scratch to be sent: at most half an hour of it, and not so little that nothing would ever leave.
+_MOST_SOUND_BYTES = 32 * 1024 * 1024
+_LEAST_SOUND_BYTES = 1024 * 1024
+
 
 class ChunkEncoder:
-    """Reads the original where it lies; its scratch holds one chunk's output."""
+    """Reads the original where it lies; its scratch holds one chunk's output, and of the sound what is not sent yet."""
 
     def __init__(self, s3: "S3Client", settings: Settings, scratch: Scratch, limits: Limits) -> None:
         self._s3 = s3
         self._settings = settings
         self._scratch = scratch
         self._limits = limits
+        self._sound_bytes = max(_LEAST_SOUND_BYTES, min(_MOST_SOUND_BYTES, limits.scratch_bytes // 2))
 
     async def process(self, made: ChunkPlan, number: int, work: Work) -> ChunkResult:
         """Encode, check, publish. Raises GiveUpError or RetryError."""
         bucket, key = self._settings.bucket, original_key(made.video_id)
         original = StoredObject(s3=self._s3, bucket=bucket, key=key, size=made.size, etag=made.etag)
         relay = Relay({SOURCE: original})
-        plan = replace(made.plan, threads=self._settings.threads)
+        plan = structs.replace(made.plan, threads=self._settings.threads)
         chunk = None if number == made.sound_number else made.chunks[number]
         share = Share(
             source=relay.url(SOURCE), chunk=chunk, pictures=chunk is not None, sound=chunk is None, names=made.prefix
         )
         start = time.monotonic()
         with self._scratch.job() as folder:
+            limits = replace(self._limits, pause_bytes=self._sound_bytes if chunk is None else 0)
+            run = encode(folder, plan, limits, work.advance, share=share, relay=relay)
+            sent: list[str] = []
             try:
                 with work.in_encode():
-                    await encode(folder, plan, self._limits, work.advance, share=share, relay=relay)
+                    if chunk is None:
+                        send = partial(self._send_sound, folder, made.video_id, work, relay)
+                        sent = await send_as_written(run, folder / OUTPUT / "hls" / AUDIO, send)
+                    else:
+                        await run
             except GiveUpError:
                 relay.require_whole()
                 raise
@@ -55,16 +72,26 @@ class ChunkEncoder:
             work.count_bytes("in", relay.sent_bytes)
             seconds = round(time.monotonic() - start, 3)
             if chunk is None:
-                result = await asyncio.to_thread(check_sound, folder, seconds)
+                result = await asyncio.to_thread(check_sound, folder, sent, seconds)
             else:
                 result = await asyncio.to_thread(check_chunk, folder, made, chunk, seconds)
             media = sorted((folder / OUTPUT).rglob("*.m4s"))
             # All chunks have the same init segments, so those of the first will do.
             inits = sorted((folder / OUTPUT).rglob(f"*{INIT}")) if chunk is None or chunk.number == 0 else []
-            files = [*media, *inits]
-            await send_files(self._s3, bucket, folder, made.video_id, [files], keys=work.keys, on_progress=work.advance)
-            work.count_bytes("out", sum(path.stat().st_size for path in files))
+            await self._send(folder, made.video_id, work, [*media, *inits], work.advance)
         return result
+
+    async def _send_sound(self, folder: Path, video_id: str, work: Work, relay: Relay, files: list[Path]) -> None:
+        """Not what followed on a read that broke: it might take the place of what another worker made."""
+        relay.require_whole()
+        await self._send(folder, video_id, work, files, lambda _: None)
+
+    async def _send(
+        self, folder: Path, video_id: str, work: Work, files: list[Path], on_progress: Callable[[float], None]
+    ) -> None:
+        bucket = self._settings.bucket
+        await send_files(self._s3, bucket, folder, video_id, [files], keys=work.keys, on_progress=on_progress)
+        work.count_bytes("out", sum(path.stat().st_size for path in files))
 
     async def withdraw(self, work: Work) -> None:
         """Take back what was published, for a plan that is no longer wanted."""

@@ -21,6 +21,7 @@ _LINE_BYTES = 64 * 1024
 _STDERR_LINES = 20
 _STDOUT_BYTES = 1024 * 1024
 _WATCH_SECONDS = 1.0
+_PACE_SECONDS = 0.1
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
@@ -34,13 +35,17 @@ class FileServer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one run may use. `scratch_bytes` bounds the whole folder it works in."""
+    """What one run may use. `scratch_bytes` bounds the whole folder it works in.
+
+    With more than `pause_bytes` in it, the run stands still until somebody has taken some away; 0 for never.
+    """
 
     memory_bytes: int
     cpu_seconds: int
     wall_seconds: float
     scratch_bytes: int
     uid: int
+    pause_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +175,7 @@ async def _run(
         exceeded = None if watch.cancelled() or not watch.done() else watch.result()
     finally:
         watch.cancel()
-        _kill_group(process)
+        _signal_group(process, signal.SIGKILL)
         await process.wait()
         await asyncio.gather(watch, *readers, return_exceptions=True)
     return Ending(
@@ -198,22 +203,26 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
     """The name of the limit for which this killed the process."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.wall_seconds
+    interval = _PACE_SECONDS if limits.pause_bytes else _WATCH_SECONDS
     while True:
-        await asyncio.sleep(min(_WATCH_SECONDS, max(0.0, end - loop.time())))
+        await asyncio.sleep(min(interval, max(0.0, end - loop.time())))
+        used = await asyncio.to_thread(used_bytes, folder)
         if loop.time() >= end:
             exceeded = "wall time"
-        elif await asyncio.to_thread(used_bytes, folder) > limits.scratch_bytes:
+        elif used > limits.scratch_bytes:
             exceeded = "scratch space"
         else:
+            if limits.pause_bytes:
+                _signal_group(process, signal.SIGSTOP if used > limits.pause_bytes else signal.SIGCONT)
             continue
-        _kill_group(process)
+        _signal_group(process, signal.SIGKILL)
         return exceeded
 
 
-def _kill_group(process: asyncio.subprocess.Process) -> None:
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
 
 
 def _limit_of_signal(code: int | None) -> str | None:

@@ -38,19 +38,34 @@ class MediaPlaylist:
         return round(self.size_bytes * 8 / self.duration) if self.duration else 0
 
 
-def read_playlist(path: Path) -> MediaPlaylist:
-    """Raises RetryError where the playlist is not whole or names a file that is not there."""
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a playlist names, whether it is there or not."""
+
+    init: Path
+    segments: list[str]
+    durations: list[float]
+
+
+def list_segments(path: Path) -> Listing:
+    """Raises RetryError where the playlist is not whole."""
     text = path.read_text() if path.exists() else ""
     init = _MAP.search(text)
     durations = [float(found) for found in _EXTINF.findall(text)]
     names = [line for line in text.splitlines() if _SEGMENT.fullmatch(line)]
     if init is None or not names or len(names) != len(durations) or "#EXT-X-ENDLIST" not in text:
         raise RetryError(f"{path.parent.name}: the playlist is not whole")
-    files = [path.parent / name for name in [init[1], *names]]
+    return Listing(init=path.parent / init[1], segments=names, durations=durations)
+
+
+def read_playlist(path: Path) -> MediaPlaylist:
+    """Raises RetryError where the playlist is not whole or names a file that is not there."""
+    listed = list_segments(path)
+    files = [listed.init, *(path.parent / name for name in listed.segments)]
     for file in files:
         if not file.exists() or file.stat().st_size == 0:
             raise RetryError(f"{path.parent.name}: {file.name} is missing or empty")
-    return measured(files[0], files[1:], durations, [file.stat().st_size for file in files])
+    return measured(files[0], files[1:], listed.durations, [file.stat().st_size for file in files])
 
 
 def measured(init: Path, segments: list[Path], durations: list[float], sizes: list[int]) -> MediaPlaylist:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
 from vodstack_worker.errors import MismatchError
 from vodstack_worker.plans import Chunk, ChunkPlan
-from vodstack_worker.playlists import read_playlist
+from vodstack_worker.playlists import list_segments
 
 _BOX_HEAD_BYTES = 8
 _CONTAINERS = frozenset({b"moof", b"traf"})
@@ -42,10 +42,14 @@ def check_chunk(folder: Path, made: ChunkPlan, chunk: Chunk, seconds: float) -> 
     return ChunkResult(frames=frames, inits=inits, seconds=seconds)
 
 
-def check_sound(folder: Path, seconds: float) -> ChunkResult:
-    """Raises RetryError."""
-    playlist = read_playlist(folder / OUTPUT / "hls" / AUDIO / PLAYLIST)
-    return ChunkResult(frames=0, inits={AUDIO: _digest(playlist.init)}, seconds=seconds, lengths=playlist.durations)
+def check_sound(folder: Path, sent: list[str], seconds: float) -> ChunkResult:
+    """The result of sound whose every segment is `sent` or still there. Raises RetryError."""
+    home = folder / OUTPUT / "hls" / AUDIO
+    listed = list_segments(home / PLAYLIST)
+    found = [*sent, *sorted(path.name for path in home.glob("*.m4s"))]
+    if listed.segments != found:
+        raise MismatchError(f"the sound has {len(found)} segments, and its playlist {len(listed.segments)}")
+    return ChunkResult(frames=0, inits={AUDIO: _digest(listed.init)}, seconds=seconds, lengths=listed.durations)
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,38 @@
+"""Segments that leave scratch while others are written, for what would be left there grows with the film."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+_LOOK_SECONDS = 0.5
+# The last is being written, and where it turns out short, the one before it has to be there.
+_STAYING = 2
+
+
+async def send_as_written(
+    encoding: Coroutine[Any, Any, None], home: Path, send: Callable[[list[Path]], Awaitable[None]]
+) -> list[str]:
+    """Send and remove all segments in `home` but the last two; gives the names of what is gone, in order.
+
+    Raises what `encoding` and `send` raise, either of which ends the other.
+    """
+    sent: list[str] = []
+    run = asyncio.create_task(encoding)
+    try:
+        while not run.done():
+            await asyncio.wait({run}, timeout=_LOOK_SECONDS)
+            paths = _finished(home)
+            await send(paths)
+            for path in paths:
+                path.unlink()
+            sent.extend(path.name for path in paths)
+        await run
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+    return sent
+
+
+def _finished(home: Path) -> list[Path]:
+    return sorted(home.glob("*.m4s"))[:-_STAYING]
