@@ -18,7 +18,7 @@ from tests.worker.test_chaos import published
 from tests.worker.test_sweep import LONG_AGO
 
 from vodstack_contracts import moves
-from vodstack_contracts.jobs import ChunkJob, encode_chunk
+from vodstack_contracts.jobs import ChunkJob, encode_arrival, encode_chunk
 from vodstack_contracts.objects import original_key, rendition_prefix
 from vodstack_contracts.videos import (
     EncodePlan,
@@ -155,6 +155,20 @@ def test_a_film_whose_original_goes_away_fails(videos: Any, workers: Any, proxy:
     record = videos.wait_until(videos.upload(film), Status.READY, Status.FAILED)
     assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
     assert "no longer stored" in record.error.message
+
+
+@pytest.mark.prove
+def test_each_arrival_of_one_message_gets_a_lease_of_full_length(
+    videos: Any, workers: Any, clip: Path, tiny_clip: Path
+):
+    long, brief = videos.upload(clip), videos.upload(tiny_clip)
+    videos.sqs.purge_queue(QueueUrl=videos.foundation.queue_url)
+    events = [json.loads(encode_arrival(each, videos.foundation.bucket)) for each in (long, brief)]
+    body = {"Records": [record for event in events for record in event["Records"]]}
+    videos.sqs.send_message(QueueUrl=videos.foundation.queue_url, MessageBody=json.dumps(body))
+    worker = workers.start(VODSTACK_VISIBILITY_TIMEOUT_SECONDS="2")
+    for video_id in (long, brief):
+        assert videos.wait_until(video_id, Status.READY, Status.FAILED).attempts == 1, worker.log()
 
 
 @pytest.mark.prove

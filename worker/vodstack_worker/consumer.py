@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -127,7 +127,11 @@ class Consumer:
     async def _work_on_arrivals(self, message: Message, stop: asyncio.Event, beat: Beat) -> Verdict:
         arrivals = decode_arrivals(message.body)
         self._require_bucket(arrivals)
-        for arrival in arrivals:
+        for number, arrival in enumerate(arrivals):
+            if number:
+                # The message is as good as new to the next one, whose lease would else have lapsed at its beginning.
+                await message.hide(self._settings.visibility_timeout)
+                message = replace(message, received_at=time.time())
             with bound_contextvars(video_id=arrival.video_id):
                 verdict = await self._process(arrival, message, stop, beat, attempt=True)
             if not verdict.done:
