@@ -146,12 +146,14 @@ async def test_the_mp4_holds_the_packets_of_a_copy_with_its_index_first(
     with AwsProxy(foundation.endpoint_url) as proxy:
         size = await joining.run(proxy.url, names)
         sent = [len(seen.body) for seen in proxy.seen if seen.operation == "UploadPart"]
+        (completion,) = [seen.body for seen in proxy.seen if seen.operation == "CompleteMultipartUpload"]
     made = copied.with_name("made.mp4")
     joining.s3.download_file(foundation.bucket, joining.key, str(made))
     assert made.stat().st_size == size
     assert packets(made) == packets(copied)
     assert [kind for kind in boxes(made) if kind != b"free"] == [b"ftyp", b"moov", b"mdat"]
     assert len(sent) == -(-size // PART_BYTES) > 1
+    assert completion.count(b"<ChecksumCRC32>") == len(sent)
     assert joining.s3.head_object(Bucket=foundation.bucket, Key=joining.key)["ContentType"] == "video/mp4"
     assert "Uploads" not in joining.s3.list_multipart_uploads(Bucket=foundation.bucket)
 
@@ -180,12 +182,19 @@ async def test_an_upload_that_is_refused_leaves_nothing(joining: Joining, founda
 
 async def test_work_that_is_stopped_in_the_middle_leaves_nothing(joining: Joining, foundation: Any):
     loop = asyncio.get_running_loop()
+    begun: list[dict[str, Any]] = []
+
+    def stop() -> None:
+        begun.extend(joining.s3.list_multipart_uploads(Bucket=foundation.bucket)["Uploads"])
+        loop.call_soon_threadsafe(work.cancel)
+
     with AwsProxy(foundation.endpoint_url) as proxy:
         work = asyncio.create_task(joining.run(proxy.url, ["180p"]))
-        proxy.intercept(is_operation("UploadPart"), nth=1, before=lambda: loop.call_soon_threadsafe(work.cancel))
+        proxy.intercept(is_operation("UploadPart"), nth=1, before=stop)
         with pytest.raises(asyncio.CancelledError):
             await work
         assert "CompleteMultipartUpload" not in proxy.operations()
+    assert [(each["Key"], each["ChecksumAlgorithm"]) for each in begun] == [(joining.key, "CRC32")]
     assert joining.left_nothing()
 
 

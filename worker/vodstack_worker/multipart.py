@@ -9,11 +9,14 @@ from vodstack_worker.lease import AWS_ERRORS
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.literals import ChecksumAlgorithmType
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
 _IN_FLIGHT = 2
+# Named at every step, for S3 refuses a part, or the completion, where another step named none.
+_CHECKSUM: "ChecksumAlgorithmType" = "CRC32"
 
 
 def part_bytes(size: int) -> int:
@@ -29,7 +32,7 @@ class Multipart:
         self._bucket = bucket
         self._key = key
         self._upload_id = upload_id
-        self._etags: dict[int, str] = {}
+        self._parts: dict[int, CompletedPartTypeDef] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def send(self, number: int, body: bytes) -> None:
@@ -39,9 +42,7 @@ class Multipart:
 
     async def complete(self) -> None:
         await self._settle(0)
-        parts: list[CompletedPartTypeDef] = [
-            {"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())
-        ]
+        parts = [part for _, part in sorted(self._parts.items())]
         await self._s3.complete_multipart_upload(
             Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
         )
@@ -55,9 +56,16 @@ class Multipart:
 
     async def _put(self, number: int, body: bytes) -> None:
         part = await self._s3.upload_part(
-            Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=body
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=body,
+            ChecksumAlgorithm=_CHECKSUM,
         )
-        self._etags[number] = part["ETag"]
+        self._parts[number] = {"PartNumber": number, "ETag": part["ETag"]}
+        if "ChecksumCRC32" in part:
+            self._parts[number]["ChecksumCRC32"] = part["ChecksumCRC32"]
 
     async def _settle(self, left: int) -> None:
         """Wait until no more than `left` parts are on their way."""
@@ -73,7 +81,7 @@ async def open_multipart(
 ) -> AsyncGenerator[Multipart]:
     """An upload that is completed at the end of the block, and aborted where that is not reached."""
     made = await s3.create_multipart_upload(
-        Bucket=bucket, Key=key, ContentType=content_type, CacheControl=cache_control
+        Bucket=bucket, Key=key, ContentType=content_type, CacheControl=cache_control, ChecksumAlgorithm=_CHECKSUM
     )
     upload = Multipart(s3, bucket, key, made["UploadId"])
     try:
