@@ -74,9 +74,8 @@ class Running:
             self._news.notify_all()
 
 
-@pytest.fixture
-def vodstack() -> Iterator[Callable[..., Running]]:
-    """Starts the command; what still runs at the test's end is killed."""
+@contextmanager
+def _starting() -> Generator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(*arguments: object, environment: Mapping[str, str] | None = None) -> Running:
@@ -86,6 +85,20 @@ def vodstack() -> Iterator[Callable[..., Running]]:
     yield start
     for running in started:
         running.kill()
+
+
+@pytest.fixture
+def vodstack() -> Iterator[Callable[..., Running]]:
+    """Starts the command; what still runs at the test's end is killed."""
+    with _starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_vodstack() -> Iterator[Callable[..., Running]]:
+    """The same for what a module's tests share."""
+    with _starting() as start:
+        yield start
 
 
 def footage(name: str) -> Path:

@@ -13,7 +13,7 @@ from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
 from vodstack_worker.errors import FallBackError
 from vodstack_worker.media_process import Limits
-from vodstack_worker.playlists import MediaPlaylist, measured, playlist_text
+from vodstack_worker.playlists import MediaPlaylist, measured
 from vodstack_worker.probe import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
 from vodstack_worker.publish import Published, describe_output, open_upload, require_duration
@@ -70,7 +70,7 @@ class Assembly:
         for each in every:
             home = folder / OUTPUT / "hls" / each.name
             home.mkdir(parents=True)
-            (home / PLAYLIST).write_text(playlist_text(each.playlist))
+            (home / PLAYLIST).write_text(each.playlist.text)
         size = await self._join(folder, rungs[0], sound, relay, work)
         pictures, spoken = [each.playlist for each in rungs], sound.playlist if sound else None
         return await asyncio.to_thread(
@@ -171,7 +171,7 @@ class Assembly:
 
 def _served(rendition: _Rendition) -> list[tuple[str, StoredObject | bytes]]:
     """A rendition's files as the relay names them."""
-    text = playlist_text(rendition.playlist).encode()
+    text = rendition.playlist.text.encode()
     return [
         (f"{rendition.name}/{PLAYLIST}", text),
         *((f"{rendition.name}/{name}", file) for name, file in rendition.files.items()),

@@ -37,6 +37,10 @@ class MediaPlaylist:
     def bitrate(self) -> int:
         return round(self.size_bytes * 8 / self.duration) if self.duration else 0
 
+    @property
+    def text(self) -> str:
+        return playlist_text(self.init.name, [segment.name for segment in self.segments], self.durations)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
@@ -76,19 +80,19 @@ def measured(init: Path, segments: list[Path], durations: list[float], sizes: li
     )
 
 
-def playlist_text(playlist: MediaPlaylist) -> str:
-    """The media playlist in the very form that ffmpeg gives it."""
+def playlist_text(init: str, segments: Sequence[str], durations: Sequence[float]) -> str:
+    """A media playlist in the very form that ffmpeg gives it."""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{math.ceil(max(playlist.durations))}",
+        f"#EXT-X-TARGETDURATION:{math.ceil(max(durations))}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{playlist.init.name}"',
+        f'#EXT-X-MAP:URI="{init}"',
     ]
-    for segment, length in zip(playlist.segments, playlist.durations, strict=True):
-        lines += [f"#EXTINF:{length:.6f},", segment.name]
+    for segment, length in zip(segments, durations, strict=True):
+        lines += [f"#EXTINF:{length:.6f},", segment]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 

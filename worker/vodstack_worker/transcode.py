@@ -1,5 +1,6 @@
 """One ffmpeg run that decodes the original once and writes every rendition; then the MP4 and the poster from those."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.scratch import make_folder
+from vodstack_worker.tails import join_tail
 
 WHOLE = Share()
 _WALL_SECONDS = 600.0
@@ -55,6 +57,8 @@ async def encode(
     arguments = encode_arguments(plan, share, bounded.cpu_seconds)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, on_line, relay=relay)
     require_success(ending, "encode")
+    if AUDIO in folders_of(plan, share):
+        await asyncio.to_thread(join_tail, folder / OUTPUT / "hls" / AUDIO)
 
 
 def _interval(plan: Plan, share: Share) -> tuple[float, float]:

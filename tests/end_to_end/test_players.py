@@ -1,0 +1,139 @@
+"""Players that people embed show a film of several chunks, with sound and captions, on a page of another origin."""
+
+import json
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import yaml
+
+from .conftest import ROOT, free_port
+
+# A whole number of segments: the last piece of sound has but a moment left for a segment of its own.
+SECONDS = 12
+CHUNK_SECONDS = 4
+JOBS = SECONDS // CHUNK_SECONDS + 1  # the sound is one as well
+PATIENCE_SECONDS = 120
+PLAYERS = Path(__file__).parent / "players"
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
+
+
+class Page(SimpleHTTPRequestHandler):
+    """Serves a folder, and takes what the page has to say."""
+
+    told: "queue.Queue[dict[str, Any]]" = queue.Queue()
+
+    def do_POST(self) -> None:
+        self.told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """A word a request would bury the tests' own."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or pytest.skip("no Chromium is on PATH, so no player is tried here")
+
+
+@pytest.fixture(scope="module")
+def page(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The origin of the page, with the players' code as their makers publish it."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm is on PATH to fetch players, so none is tried here")
+    root = tmp_path_factory.mktemp("page")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PLAYERS / name, root)
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=root, check=True)
+    shutil.copy(PLAYERS / "page.html", root)
+    (root / "node_modules").rename(root / "players")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Page, directory=str(root)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def project(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ours, where pages of the one origin are welcome."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "stacks").symlink_to(ROOT / "stacks")
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    stack = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+    services = stack["config"]["vodstack:services"]
+    services["api"]["corsOrigins"] = [page]
+    services["worker"]["chunkSeconds"] = CHUNK_SECONDS
+    stack["config"]["vodstack:foundation"]["bucket"]["corsOrigins"] = [page]
+    (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    text = path.with_suffix(".srt")
+    text.write_text("1\n00:00:01,000 --> 00:00:04,000\nfirst\n\n2\n00:00:08,000 --> 00:00:11,500\nlast\n")
+    inputs = ["-f", "lavfi", "-i", f"testsrc2=size=160x90:rate=25:duration={SECONDS}"]
+    inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={SECONDS}", "-i", text]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    captions = ["-c:s", "mov_text", "-metadata:s:s:0", "language=eng"]
+    subprocess.run([ffmpeg, "-v", "error", "-y", *inputs, *encoding, *captions, path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def video(start_vodstack: Any, project: Path, film: Path) -> dict[str, Any]:
+    """What the API says of the film once it is ready."""
+    port = free_port()
+    running = start_vodstack("up", "--project", project, "--port", port, "--metrics-port", free_port())
+    running.wait_for("Ctrl-C stops everything")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
+        created = api.post("/videos", files={"file": ("film.mp4", film.read_bytes())}, data={"title": "Film"})
+        path = f"/videos/{created.json()['videoId']}"
+        end = time.monotonic() + PATIENCE_SECONDS
+        while (seen := api.get(path).json())["status"] != "ready":
+            assert seen["status"] != "failed", seen
+            assert time.monotonic() < end, running.output
+            time.sleep(0.5)
+    assert running.output.count("chunk encoded") == JOBS, running.output
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("player", "manifest", "cues"),
+    [("hls", "hls", ["first", "last"]), ("dash", "dash", ["first", "last"]), ("native", "hls", [])],
+)
+def test_a_player_shows_the_whole_film_without_a_stall(
+    player: str, manifest: str, cues: list[str], *, page: str, video: dict[str, Any], browser: str, tmp_path: Path
+):
+    """Chromium's own player knows no captions."""
+    query = urlencode({"player": player, "source": video["playback"][manifest]})
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+    command = [browser, *flags, f"--user-data-dir={tmp_path}", f"{page}/page.html?{query}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            seen = Page.told.get(timeout=PATIENCE_SECONDS)
+        finally:
+            running.kill()
+    assert seen["troubles"] == []
+    assert seen["times"] == sorted(seen["times"])
+    assert seen["times"][-1] == pytest.approx(SECONDS, abs=0.2)
+    assert seen["ranges"] == 1
+    assert seen["cues"] == cues
+    assert seen["sound"] > 0
