@@ -10,6 +10,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # Trust what the machine trusts: a company's own certificate authority is found where its administrator put it.
 export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# A company's proxy knows no way back to this machine.
+comma := ,
+NO_PROXY := $(or $(no_proxy),$(NO_PROXY))
+export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))127.0.0.1,localhost
+export no_proxy := $(NO_PROXY)
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),$(CURDIR)/.tools/bin/uv)

@@ -18,7 +18,7 @@ from vodstack_cli.main import cli, main
 ROOT = Path(__file__).parents[2]
 WITHOUT_THE_EXTRA = """
 import sys
-sys.modules["imageio_ffmpeg"] = None
+sys.modules[sys.argv.pop()] = None
 from vodstack_cli.main import main
 main()
 """
@@ -44,13 +44,14 @@ def test_outside_of_a_project_a_command_says_where_to_go(command, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_client_without_the_laptops_packages_is_told_of_them():
-    command = [sys.executable, "-c", WITHOUT_THE_EXTRA, "demo"]
+@pytest.mark.parametrize("package", ["imageio_ffmpeg", "vodstack_platform"])
+def test_a_client_without_the_laptops_packages_is_told_of_them(package):
+    command = [sys.executable, "-c", WITHOUT_THE_EXTRA, "demo", package]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert "vodstack-cli[local]" in line
-    assert "imageio_ffmpeg" in line
+    assert package in line
 
 
 def test_one_port_for_both_services_is_refused_at_once():

@@ -93,7 +93,7 @@ def main() -> None:
     except CommandError as error:
         _tell(str(error), error.log)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("vodstack"):
+        if (error.name or "").startswith(("vodstack_cli", "vodstack_contracts")):
             raise
         _tell(
             f"this needs what is not installed ({error.name}): install vodstack-cli[local], or use `make` in a checkout"
