@@ -169,6 +169,18 @@ def test_an_encrypted_value_is_refused_by_name(write_project):
         run_program("test", project=project, endpoint=None)
 
 
+@pytest.mark.parametrize(
+    ("stack", "message"),
+    [
+        ("config:\n  sample:a: 1\n  sample:a: 2\n", r"`sample:a` stands twice(.|\n)*line 3"),
+        ("confg: {}\n", "holds confg; a stack's config stands below `config`"),
+    ],
+)
+def test_a_stacks_file_that_says_less_than_it_seems_to_is_refused(write_project, stack, message):
+    with pytest.raises(ConfigError, match=message):
+        run_program("test", project=write_project("", stack=stack), endpoint=None)
+
+
 def test_a_missing_stack_and_a_missing_value_are_named(write_project):
     project = write_project(CONFIG, project="config: {tree: {type: array, items: {type: string}}}")
     with pytest.raises(ConfigError, match=r"no stack 'prod'.*there are test"):

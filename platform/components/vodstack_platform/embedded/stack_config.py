@@ -10,6 +10,21 @@ import yaml
 
 from vodstack_platform.embedded.errors import ConfigError
 
+# All that a stack's file may hold, by Pulumi's own schema of it.
+_STACK_KEYS = frozenset({"config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider"})
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, as Pulumi does: YAML of its own takes the later one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - inherited
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"`{key.value}` stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
 
 @dataclass(frozen=True)
 class StackConfig:
@@ -30,7 +45,10 @@ def read_stack_config(project: Path, stack: str, overrides: Mapping[str, object]
         raise ConfigError(
             f"there is no stack {stack!r}: {stack_file} does not exist; there are {', '.join(known) or 'none'}"
         )
-    given = _namespaced(name, _read(stack_file).get("config"))
+    content = _read(stack_file)
+    if unknown := sorted(content.keys() - _STACK_KEYS):
+        raise ConfigError(f"{stack_file} holds {', '.join(unknown)}; a stack's config stands below `config`")
+    given = _namespaced(name, content.get("config"))
     declared = _namespaced(name, definition.get("config"))
     merged = {key: value for key, entry in declared.items() if (value := _default(entry)) is not None} | given
     for key, value in _namespaced(name, overrides).items():
@@ -46,7 +64,7 @@ def read_stack_config(project: Path, stack: str, overrides: Mapping[str, object]
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(content or {}, dict):
