@@ -127,8 +127,8 @@ class WorkerSettings(Section):
     jobs: Annotated[int, Field(ge=1, le=64)] = 1
     """Videos that one worker processes at a time. They share its cores and its scratch."""
     chunk_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-    """Seconds of the longest chunk that is planned where key frames allow it. Films of two chunks and more are encoded by
-    several workers at a time; a node that is lost costs a chunk."""
+    """Seconds of the longest chunk that is planned where key frames allow it. Films of two chunks and more are encoded
+    by several workers at a time; a node that is lost costs a chunk."""
     resources: ResourceSettings = ResourceSettings(cpu="1", memory="1536Mi")
     """What one pod of the worker gets."""
     scratch_gib: Annotated[int, Field(ge=1, le=16_384)] = 20
