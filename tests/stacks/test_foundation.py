@@ -25,6 +25,22 @@ def test_what_holds_data_is_protected_by_default(dev):
     )
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "BucketPublicAccessBlock",
+        "BucketOwnershipControls",
+        "BucketPolicy",
+        "BucketServerSideEncryptionConfiguration",
+        "BucketVersioning",
+    ],
+)
+def test_a_bucket_that_stays_when_the_rest_is_removed_stays_as_closed_as_it_was(dev, kind):
+    token = f"aws:s3/{kind[0].lower()}{kind[1:]}:{kind}"
+    (of_videos,) = [each for each in dev.of_type(token) if each.name.startswith("videos-")]
+    assert of_videos.protect
+
+
 def test_the_laptops_stack_can_be_destroyed(run):
     local = run("local")
     assert not [resource.urn for resource in local.resources if resource.protect]

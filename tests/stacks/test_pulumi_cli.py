@@ -1,4 +1,4 @@
-"""The steps of a stack's life by the real CLI, against moto. Skipped where `pulumi` is not on PATH."""
+"""The steps of a stack's life by the real CLI, against moto. Skipped where `pulumi` and its plugins are not on PATH."""
 
 import json
 import os
@@ -12,7 +12,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 # The first run of a machine downloads the AWS provider.
 pytestmark = [
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH"),
+    pytest.mark.skipif(
+        not (shutil.which("pulumi") and shutil.which("pulumi-language-python")),
+        reason="the Pulumi CLI, or its host of Python programs, is not on PATH",
+    ),
     pytest.mark.timeout(1200),
 ]
 
@@ -25,7 +28,9 @@ class Cli:
         config["config"]["vodstack:aws"] = {"endpoint": endpoint}
         self._config_file = folder / "Pulumi.emulator.yaml"
         self._config_file.write_text(yaml.safe_dump(config))
-        (folder / "state").mkdir()
+        shutil.copy(ROOT / "Pulumi.yaml", folder)
+        for each in ("stacks", "state"):
+            (folder / each).mkdir()
         self._environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
@@ -37,7 +42,9 @@ class Cli:
         command = ["pulumi", *arguments, "--stack", "emulator", "--non-interactive", "--color", "never"]
         if arguments[0] in ("preview", "up", "destroy"):
             command += ["--config-file", str(self._config_file)]
-        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+        # A stack's init writes into its file, and the project's own is not the test's to change.
+        place = self._config_file.parent if arguments[0] == "stack" else ROOT
+        done = subprocess.run(command, cwd=place, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 

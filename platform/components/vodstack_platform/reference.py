@@ -27,13 +27,15 @@ An option is set in the file, or by its path: `pulumi config set --path vodstack
 
 What holds data is protected three times: by Pulumi (`foundation.protect`), by DynamoDB (`foundation.tables`), and by
 S3, which deletes no bucket that holds objects (`foundation.bucket.forceDestroy`). Taking `foundation` out of `layers`,
-or `pulumi destroy`, therefore fails and says which resource is protected. To remove it for good, set `protect` and
+or `pulumi destroy`, therefore fails in its preview, before anything is done, and says what is protected; never skip
+that preview (`--skip-preview`), for all but the data would go. To remove it for good, set `protect` and
 `deletionProtection` to false, run `pulumi up`, then remove it; docs/operations.md has the commands.
 
 To split a stack, move the layer and keep what it holds: `pulumi state move --source dev --dest data <urn>`, with the
-URN of the layer (`pulumi stack --show-urns`), takes the layer and all below it. Then name the new stack in
-`vodstack:references.foundation`, take `foundation` out of `layers`, and read the previews of both stacks before the
-next `up`: roles and parameters carry the stack's name and are made anew, and nothing that holds data may be replaced.
+URN of the layer (`pulumi stack --show-urns`), takes the layer and all below it. Run `pulumi up` in the new stack first:
+alarms, roles, the key's alias, the budget and the SSM parameter carry the stack's name and are made anew, and nothing
+that holds data may be replaced. Then name the new stack in `vodstack:references.foundation`, take `foundation` out of
+`layers`, and look at the old stack's preview: nothing changes but what names those roles.
 """
 _OUTPUTS = f"""{_NOTE}
 # Outputs

@@ -44,6 +44,8 @@ class VideoBucket(pulumi.ComponentResource):
         super().__init__("vodstack:platform:VideoBucket", name, None, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
+        # A bucket that stays when the rest is removed stays closed, encrypted and versioned.
+        self._kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self._bucket = aws.s3.Bucket(
             name,
             bucket_prefix=name_prefix(args.settings, args.stack),
@@ -73,18 +75,18 @@ class VideoBucket(pulumi.ComponentResource):
         )
 
     def _close_to_the_public(self) -> None:
-        access_block = close_to_the_public(self._name, self.bucket_name, self._child)
+        access_block = close_to_the_public(self._name, self.bucket_name, self._kept)
         aws.s3.BucketOwnershipControls(
             f"{self._name}-owner",
             bucket=self.bucket_name,
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=self._child,
+            opts=self._kept,
         )
         aws.s3.BucketPolicy(
             f"{self._name}-tls",
             bucket=self.bucket_name,
             policy=policy_document(tls_only(self.bucket_arn)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[access_block]),
+            opts=pulumi.ResourceOptions.merge(self._kept, pulumi.ResourceOptions(depends_on=[access_block])),
         )
 
     def _encrypt(self, key_arn: pulumi.Input[str]) -> None:
@@ -100,7 +102,7 @@ class VideoBucket(pulumi.ComponentResource):
                     bucket_key_enabled=True,
                 )
             ],
-            opts=self._child,
+            opts=self._kept,
         )
 
     def _keep(self, settings: BucketSettings) -> None:
@@ -110,7 +112,7 @@ class VideoBucket(pulumi.ComponentResource):
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(
                 status="Enabled" if settings.versioned else "Suspended"
             ),
-            opts=self._child,
+            opts=self._kept,
         )
         aws.s3.BucketLifecycleConfiguration(
             f"{self._name}-lifecycle",
