@@ -9,6 +9,7 @@ AppError
   HeadTooLargeError: refused before the request is read
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
+    CompletingError: the bucket is at work on an upload
 """
 
 import math
@@ -188,6 +189,16 @@ class UnavailableError(AppError):
     status = 503
     title = "The service cannot do this at the moment"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class CompletingError(UnavailableError):
+    """A direct upload whose parts are being put together."""
+
+    name = "upload-completing"
+    title = "The upload is being completed"
+
+    def __init__(self) -> None:
+        super().__init__("The bucket puts the parts together. Ask again in a moment; there is nothing to send anew.")
 
 
 class UploadError(AppError):

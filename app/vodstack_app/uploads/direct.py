@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from botocore.exceptions import ClientError
+from msgspec import structs
 
 from vodstack_app.aws import AWS_ERRORS, error_code, storage_errors
 from vodstack_app.cancellation import uninterrupted
-from vodstack_app.errors import AppError, ConflictError, IncompleteUploadError, NotFoundError, UnavailableError
+from vodstack_app.errors import (
+    AppError,
+    CompletingError,
+    ConflictError,
+    IncompleteUploadError,
+    NotFoundError,
+    UnavailableError,
+)
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
@@ -21,7 +29,7 @@ from vodstack_app.identity import Identity
 from vodstack_app.tracing import current_traceparent
 from vodstack_app.uploads.plan import Part, Plan, make_plan
 from vodstack_app.videos.fields import VideoFields
-from vodstack_app.videos.objects import GONE
+from vodstack_app.videos.objects import GONE, StoredObjects
 from vodstack_app.videos.records import Records
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import DirectUpload, Status, VideoRecord, new_video_id, timestamp
@@ -35,6 +43,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 UPLOAD_LIFE_SECONDS = 46 * 3600
 OPERATION = "startUpload"
 PART_URL_SECONDS = 3600
+# S3 speaks of minutes; a wrong guess makes a client send its whole film again.
+COMPLETION_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ class DirectUploads:
     def __init__(self, s3: "S3Client", bucket: str, records: Records, claims: Claims, storage: Storage) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._objects = StoredObjects(s3, bucket)
         self._records = records
         self._claims = claims
         self._storage = storage
@@ -139,7 +150,7 @@ class DirectUploads:
         return Progress(record, plan, {})
 
     async def look(self, video_id: str, identity: Identity) -> Progress:
-        """Raises NotFoundError, ConflictError or UnavailableError."""
+        """Raises NotFoundError, ConflictError, CompletingError or UnavailableError."""
         record = await self._records.find(video_id, identity)
         if record.status is not Status.UPLOADING:
             return Progress(record, None, {})
@@ -148,9 +159,12 @@ class DirectUploads:
             with storage_errors():
                 etags = await self._list(video_id, direct.upload_id)
         except UnavailableError as error:
-            if not _is_gone(error) or not await self._has_arrived(video_id):
-                raise _aborted_if_gone(error) from error
-            return Progress(record, None, {})
+            if not _is_gone(error):
+                raise
+            completed = await self._completed(video_id, identity)
+            if completed is None:
+                raise ConflictError("The upload was aborted. Start another one.") from error
+            return Progress(completed, None, {})
         return Progress(record, Plan(record.size_bytes or 0, direct.part_bytes), etags)
 
     async def sign(self, progress: Progress, part: Part) -> str:
@@ -176,15 +190,14 @@ class DirectUploads:
             first = progress.missing[0].number
             raise IncompleteUploadError(f"{len(progress.missing)} parts have not arrived, the first is part {first}.")
         if progress.plan:
-            # From here on the record may not lapse, and nobody may have deleted the video.
-            await self._records.describe(video_id, {"expires_at": int(time.time()) + UPLOAD_LIFE_SECONDS})
+            await self._note_completion(progress.record)
             await self._assemble(progress)
         if progress.record.status is Status.UPLOADING:
             await self._enqueue(video_id)
         return progress.record
 
     async def abort(self, video_id: str, identity: Identity) -> None:
-        """Let go of every part. Raises NotFoundError, ConflictError or UnavailableError."""
+        """Let go of every part. Raises NotFoundError, ConflictError, CompletingError or UnavailableError."""
         record = await self._records.find(video_id, identity)
         if record.status is not Status.UPLOADING:
             raise ConflictError("The upload is complete. Delete the video instead.")
@@ -195,11 +208,31 @@ class DirectUploads:
         except UnavailableError as error:
             if not _is_gone(error):
                 raise
-            if await self._has_arrived(video_id):
+            if await self._completed(video_id, identity):
                 raise ConflictError("The upload is complete. Delete the video instead.") from error
         now = time.time()
         if await self._records.discard(video_id):
             await self._storage.credit(record.owner, record.size_bytes, since=now)
+
+    async def _completed(self, video_id: str, identity: Identity) -> VideoRecord | None:
+        """The record of an upload that is gone because it is complete; None where it was aborted.
+
+        Raises CompletingError, NotFoundError or UnavailableError.
+        """
+        # Read anew: whoever completed it has noted that before it was gone.
+        record = await self._records.find(video_id, identity)
+        if record.status is not Status.UPLOADING or await self._objects.has_original(video_id):
+            return record
+        since = _direct(record).completing_since
+        if since is not None and time.time() < since + COMPLETION_SECONDS:
+            raise CompletingError
+        return None
+
+    async def _note_completion(self, record: VideoRecord) -> None:
+        """From here on the record may not lapse, and nobody may have deleted the video."""
+        now = int(time.time())
+        direct = structs.replace(_direct(record), completing_since=now)
+        await self._records.describe(record.video_id, {"expires_at": now + UPLOAD_LIFE_SECONDS, "direct": direct})
 
     async def _let_go(self, record: VideoRecord) -> None:
         try:
@@ -216,8 +249,11 @@ class DirectUploads:
                     **self._multipart(progress.record), MultipartUpload={"Parts": etags}
                 )
         except UnavailableError as error:
-            if not await self._has_arrived(progress.record.video_id):
-                raise _aborted_if_gone(error) from error
+            if await self._objects.has_original(progress.record.video_id):
+                return
+            if _is_gone(error):
+                raise CompletingError from error
+            raise
 
     async def _enqueue(self, video_id: str) -> None:
         try:
@@ -236,14 +272,6 @@ class DirectUploads:
             for part in page.get("Parts", [])
         }
 
-    async def _has_arrived(self, video_id: str) -> bool:
-        """Whether the original is seen to be there; what cannot be seen counts as absent."""
-        try:
-            await self._s3.head_object(Bucket=self._bucket, Key=original_key(video_id))
-        except AWS_ERRORS:
-            return False
-        return True
-
     def _multipart(self, record: VideoRecord) -> Any:
         key = original_key(record.video_id)
         return {"Bucket": self._bucket, "Key": key, "UploadId": _direct(record).upload_id}
@@ -257,7 +285,3 @@ def _direct(record: VideoRecord) -> DirectUpload:
 
 def _is_gone(error: UnavailableError) -> bool:
     return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) == GONE
-
-
-def _aborted_if_gone(error: UnavailableError) -> AppError:
-    return ConflictError("The upload was aborted. Start another one.") if _is_gone(error) else error

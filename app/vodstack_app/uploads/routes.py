@@ -26,7 +26,13 @@ URLS_LIMIT = 100
 
 VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
 LOCATION = ResponseHeader(name="Location", description="The upload's own path.", documentation_only=True)
-_KNOWN = (errors.InvalidIdError, errors.NotFoundError, errors.ConflictError, errors.UnavailableError)
+_KNOWN = (
+    errors.InvalidIdError,
+    errors.NotFoundError,
+    errors.ConflictError,
+    errors.UnavailableError,
+    errors.CompletingError,
+)
 
 
 @post(
@@ -47,6 +53,7 @@ _KNOWN = (errors.InvalidIdError, errors.NotFoundError, errors.ConflictError, err
         errors.TooLargeError,
         errors.KeyReusedError,
         errors.UnavailableError,
+        errors.CompletingError,
     ),
 )
 async def start_upload(

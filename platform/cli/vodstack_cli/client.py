@@ -149,7 +149,7 @@ class Client:
             time.sleep(_wait_seconds(response))
             response = self._ask(method, url, options)
         if response.is_error:
-            raise ApiError(_explained(response), response.status_code)
+            raise ApiError(_explained(response), response.status_code, _wait_seconds(response))
         return response.content
 
     def _ask(self, method: str, url: str, options: Mapping[str, object]) -> httpx.Response:

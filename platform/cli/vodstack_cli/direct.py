@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ PARTS_AT_A_TIME = 4
 ATTEMPTS_A_PART = 6
 FIRST_PAUSE_SECONDS = 0.5
 PART_TIMEOUT_SECONDS = 120
+# A bucket may take minutes over putting the parts of a film together.
+PATIENCE_SECONDS = 900
 # Refused, gone since it was started, or started with other words: the next run begins anew.
 _KEY_IS_SPENT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
@@ -126,7 +129,7 @@ class DirectUpload:
                     raise ApiError("the bucket takes the parts but does not keep them")
         self._require_unchanged()
         if not upload.complete:
-            self._request("POST", f"/uploads/{upload.video_id}/complete")
+            self._ask_patiently("POST", f"/uploads/{upload.video_id}/complete")
         self._state.forget()
         return upload.video_id
 
@@ -155,7 +158,20 @@ class DirectUpload:
         return upload
 
     def _look(self, video_id: str) -> Upload:
-        return msgspec.json.decode(self._request("GET", f"/uploads/{video_id}"), type=Upload)
+        return msgspec.json.decode(self._ask_patiently("GET", f"/uploads/{video_id}"), type=Upload)
+
+    def _ask_patiently(self, method: str, path: str) -> bytes:
+        """The answer to what may be asked again, once the bucket is no longer busy with the upload."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._request(method, path)
+            except ApiError as error:
+                is_busy = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+                is_busy = is_busy or isinstance(error.__cause__, httpx.ReadTimeout)
+                if not is_busy or time.monotonic() + error.wait_seconds > deadline:
+                    raise
+                time.sleep(error.wait_seconds)
 
     def _lacking(self, upload: Upload) -> int:
         if upload.complete:

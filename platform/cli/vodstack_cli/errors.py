@@ -19,11 +19,15 @@ class CommandError(Exception):
 
 
 class ApiError(CommandError):
-    """The API answered with a problem, or not at all. `status` is None where there was no answer."""
+    """The API answered with a problem, or not at all. `status` is None where there was no answer.
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    `wait_seconds` is after how long it may be asked again.
+    """
+
+    def __init__(self, message: str, status: int | None = None, wait_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.status = status
+        self.wait_seconds = wait_seconds
 
 
 class VideoFailedError(CommandError):

@@ -151,10 +151,14 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 class DirectUpload(Struct, frozen=True, kw_only=True):
-    """What is needed to go on with an upload that goes to the bucket in parts."""
+    """What is needed to go on with an upload that goes to the bucket in parts.
+
+    `completing_since` is when somebody last began to put the parts together, in epoch seconds.
+    """
 
     upload_id: str
     part_bytes: int
+    completing_since: int | None = None
 
 
 class Deletion(Struct, frozen=True, kw_only=True):
