@@ -5,10 +5,11 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from vodstack_app.errors import AppError, BadRequestError, FieldFault, NotFoundError, TooLargeError
+from vodstack_app.validation import explain, summary
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -79,16 +80,38 @@ def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) ->
     name, title = BY_STATUS.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
     headers = dict(error.headers or {})
     if isinstance(error, ValidationException):
-        faults = _faults(error)
-        detail = " ".join(f"{fault.field}: {fault.detail}." for fault in faults) or title
+        faults = _faults(request, error)
+        detail = summary(faults) or title
         return problem_response(request, error.status_code, name, title, detail, faults=faults, headers=headers)
-    return problem_response(request, error.status_code, name, title, error.detail or title, headers=headers)
+    detail = _routing_detail(error, headers) or error.detail or title
+    return problem_response(request, error.status_code, name, title, detail, headers=headers)
 
 
-def _faults(error: ValidationException) -> list[FieldFault]:
+def _routing_detail(error: HTTPException, headers: dict[str, str]) -> str:
+    """What the router leaves out: where to look, and what a path takes."""
+    if isinstance(error, NotFoundException):
+        return "There is no such path. See /docs for those that there are."
+    if isinstance(error, MethodNotAllowedException):
+        allowed = ", ".join(sorted(headers.get("allow", "").split(", ")))
+        return f"This path takes {allowed}. See /docs."
+    return ""
+
+
+def _faults(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldFault]:
     """The fields that Litestar names, without the request's URL that it names as well."""
     named = error.extra if isinstance(error.extra, list) else []
-    return [FieldFault(str(fault["key"]), str(fault["message"])) for fault in named if "key" in fault]
+    return [
+        FieldFault(str(fault["key"]), explain(str(fault["message"]), _choices(request, fault["key"])))
+        for fault in named
+        if "key" in fault
+    ]
+
+
+def _choices(request: Request[Any, Any, Any], name: str) -> list[str]:
+    """The values that a parameter may have, where it is one of a few words."""
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(name)
+    kinds = (parameter, *parameter.inner_types) if parameter else ()
+    return [str(word) for kind in kinds if kind.is_literal for word in kind.args]
 
 
 def _answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -1,21 +1,22 @@
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter
+from litestar.params import PathParameter
 from litestar.status_codes import HTTP_200_OK
 
 from vodstack_app import errors
 from vodstack_app.auth.gate import WRITING
 from vodstack_app.documentation import problems
-from vodstack_app.idempotency.headers import IdempotencyKey, repetition
+from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
 from vodstack_app.identity import Identity
 from vodstack_app.services import Services
 from vodstack_app.uploads.direct import Progress
 from vodstack_app.uploads.documentation import StartOperation
 from vodstack_app.uploads.views import PartView, StartUpload, UploadView, view_upload
+from vodstack_app.validation import read_struct
 from vodstack_app.videos.ids import read_video_id
 from vodstack_app.videos.views import UploadedView
 from vodstack_contracts.videos import Status
@@ -40,6 +41,7 @@ _KNOWN = (
     operation_class=StartOperation,
     operation_id="startUpload",
     summary="Start a direct upload",
+    response_description="The upload, and where to put its first parts",
     tags=["uploads"],
     request_max_body_size=BODY_LIMIT_BYTES,
     response_headers=[LOCATION],
@@ -57,18 +59,20 @@ _KNOWN = (
     ),
 )
 async def start_upload(
-    data: JSONBody[StartUpload],
+    request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     identity: NamedDependency[Identity],
     *,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[UploadView]:
     """The file then goes to the bucket part by part, in any order, and as often as a line breaks."""
-    fields = data.fields()
+    key = require_key(idempotency_key)
+    wanted = read_struct(await request.body(), StartUpload)
+    source, fields = wanted.source(), wanted.fields()
     limit = services.settings.max_upload_bytes
-    if data.size_bytes > limit:
+    if source.size_bytes > limit:
         raise errors.InvalidFieldError(f"A file may have {limit} bytes.", field="sizeBytes")
-    progress = await services.uploads.start(data.source, fields, identity, idempotency_key)
+    progress = await services.uploads.start(source, fields, identity, key)
     view = view_upload(progress, await _sign_missing(services, progress))
     return Response(view, headers={"Location": f"/uploads/{view.video_id}"} | repetition(progress.is_repeated))
 
@@ -77,6 +81,7 @@ async def start_upload(
     "/uploads/{video_id:str}",
     operation_id="getUpload",
     summary="See what has arrived of a direct upload",
+    response_description="What has arrived, and where to put the next parts",
     tags=["uploads"],
     opt=WRITING,
     responses=problems(*_KNOWN),
@@ -93,6 +98,7 @@ async def get_upload(
     "/uploads/{video_id:str}/complete",
     operation_id="completeUpload",
     summary="Complete a direct upload",
+    response_description="The file is whole, and this is its video",
     tags=["uploads"],
     status_code=HTTP_200_OK,
     responses=problems(*_KNOWN, errors.IncompleteUploadError),
@@ -113,6 +119,7 @@ async def complete_upload(
     "/uploads/{video_id:str}",
     operation_id="abortUpload",
     summary="Abort a direct upload",
+    response_description="The upload is gone",
     tags=["uploads"],
     responses=problems(*_KNOWN),
 )

@@ -1,11 +1,13 @@
 """A direct upload as clients ask for it and see it."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from vodstack_app.errors import InvalidFieldError
 from vodstack_app.uploads.direct import Progress, Source
 from vodstack_app.videos.fields import (
     DESCRIPTION_LIMIT,
@@ -15,15 +17,14 @@ from vodstack_app.videos.fields import (
     TITLE_LIMIT,
     VideoFields,
     read_fields,
+    require_no_comma,
 )
 from vodstack_app.videos.form import FILE_NAME_LIMIT_BYTES, sanitise_file_name
 from vodstack_contracts.videos import timestamp
 
 FILE_NAME_LIMIT = FILE_NAME_LIMIT_BYTES
 VIDEO_TYPE = r"(video/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}|application/octet-stream)"
-# `$` would let a line break pass.
-_END = r"\Z"
-Tag = Annotated[str, Meta(max_length=TAG_LIMIT, pattern=f"^[^,]*{_END}")]
+Tag = Annotated[str, Meta(max_length=TAG_LIMIT)]
 
 
 class StartUpload(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -31,18 +32,23 @@ class StartUpload(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 
     file_name: Annotated[str, Meta(min_length=1, max_length=FILE_NAME_LIMIT)]
     size_bytes: Annotated[int, Meta(ge=1)]
-    content_type: Annotated[str, Meta(pattern=f"^{VIDEO_TYPE}{_END}")]
+    content_type: str
     title: Annotated[str, Meta(max_length=TITLE_LIMIT)] = ""
     description: Annotated[str, Meta(max_length=DESCRIPTION_LIMIT)] = ""
     tags: Annotated[list[Tag], Meta(max_length=TAGS_LIMIT)] = field(default_factory=list[str])
     metadata: Annotated[dict[str, str], Meta(max_length=METADATA_ENTRIES_LIMIT)] = field(default_factory=dict[str, str])
 
-    @property
     def source(self) -> Source:
+        """Raises InvalidFieldError."""
+        if not re.fullmatch(VIDEO_TYPE, self.content_type):
+            raise InvalidFieldError(
+                "Send a type of video, such as video/mp4, or application/octet-stream.", field="contentType"
+            )
         return Source(sanitise_file_name(self.file_name), self.content_type, self.size_bytes)
 
     def fields(self) -> VideoFields:
         """The same as a form's would be. Raises InvalidFieldError."""
+        require_no_comma(self.tags)
         texts = {"title": self.title, "description": self.description, "tags": ",".join(self.tags)}
         parts = [(name, text.encode()) for name, text in texts.items()]
         return read_fields([*parts, ("metadata", msgspec.json.encode(self.metadata))])

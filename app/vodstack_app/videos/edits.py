@@ -109,8 +109,7 @@ def _read_tags(value: object) -> list[str]:
     if value is not None and (members is None or not all(isinstance(member, str) for member in members)):
         raise InvalidFieldError("Send a list of strings, or null to empty the field.", field="tags")
     words = cast("list[str]", members or [])
-    if any("," in word for word in words):
-        raise InvalidFieldError("A tag has no comma in it.", field="tags")
+    fields.require_no_comma(words)
     return fields.require_tags(words)
 
 

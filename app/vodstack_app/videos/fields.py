@@ -80,6 +80,12 @@ def require_tags(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(word for word in bare if word))
 
 
+def require_no_comma(words: Sequence[str]) -> None:
+    """Raises InvalidFieldError for a tag that a form would take for two."""
+    if any("," in word for word in words):
+        raise InvalidFieldError("A tag has no comma in it.", field="tags")
+
+
 def _metadata(parts: Sequence[tuple[str, bytes]]) -> dict[str, str]:
     text = _single(parts, "metadata", METADATA_LIMIT_BYTES)
     if not text:

@@ -11,7 +11,7 @@ from msgspec import structs
 from vodstack_app import errors
 from vodstack_app.conditional import NOT_MODIFIED, entity_tag, is_current, not_modified, tagged, url_period
 from vodstack_app.documentation import problems
-from vodstack_app.idempotency.headers import IdempotencyKey, repetition
+from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
 from vodstack_app.identity import Identity
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
@@ -48,6 +48,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
     operation_class=UploadOperation,
     operation_id="uploadVideo",
     summary="Upload a video",
+    response_description="The file is stored, and this is its video",
     tags=["videos"],
     response_headers=[LOCATION],
     responses=problems(
@@ -75,6 +76,7 @@ async def upload_video(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[UploadedView]:
     """Answers 201 once the whole file is stored; processing follows by itself."""
+    key = require_key(idempotency_key)
     boundary = read_boundary(request.headers.get("content-type", ""))
     limit = services.settings.max_upload_bytes
     if (request.content_length or 0) > limit + FORM_OVERHEAD_BYTES:
@@ -82,7 +84,7 @@ async def upload_video(
     await services.storage.require_room(identity.owner, max(0, (request.content_length or 0) - FORM_OVERHEAD_BYTES))
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
-    received = await services.intake.receive(body, form, identity.owner, idempotency_key)
+    received = await services.intake.receive(body, form, identity.owner, key)
     location = {"Location": f"{_base_url(request, services)}/videos/{received.video_id}"}
     return Response(UploadedView(received.video_id), headers=location | repetition(received.is_repeated))
 
@@ -91,6 +93,7 @@ async def upload_video(
     "/videos",
     operation_id="listVideos",
     summary="List your videos",
+    response_description="A page of your videos",
     tags=["videos"],
     responses=NOT_MODIFIED | problems(errors.BadRequestError, errors.InvalidCursorError, errors.UnavailableError),
 )
@@ -121,6 +124,7 @@ async def list_videos(
     "/videos/{video_id:str}",
     operation_id="getVideo",
     summary="Look at a video",
+    response_description="The video as it stands",
     tags=["videos"],
     responses=NOT_MODIFIED | problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
 )
@@ -142,6 +146,7 @@ async def get_video(
     operation_class=PatchOperation,
     operation_id="editVideo",
     summary="Change what is said of a video",
+    response_description="The video with what was changed",
     tags=["videos"],
     request_max_body_size=PATCH_LIMIT_BYTES,
     responses=problems(
@@ -172,6 +177,7 @@ async def edit_video(
     "/videos/{video_id:str}",
     operation_id="deleteVideo",
     summary="Delete a video",
+    response_description="The video is gone",
     tags=["videos"],
     status_code=HTTP_204_NO_CONTENT,
     responses=problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
