@@ -187,6 +187,15 @@ def test_retry_queues_a_failed_video_anew_and_may_be_repeated(operator: Operator
     assert operator.videos_sent() == [video_id]
 
 
+@pytest.mark.parametrize(("was", "becomes"), [("00c0ffee", Way.CHUNKS), ("", Way.ONE_PASS)])
+def test_retry_goes_back_to_chunks_that_were_given_up(operator: Operator, was: str, becomes: Way):
+    plan = EncodePlan(way=Way.ONE_PASS, reason="chunk 1: no", plan_id=was)
+    video_id = operator.create(Status.FAILED, plan=plan)
+    operator.store_original(video_id)
+    operator.run("retry", video_id)
+    assert operator.record(video_id).plan == EncodePlan(way=becomes, reason="chunk 1: no", plan_id=was)
+
+
 def test_retry_leaves_alone_what_needs_none(operator: Operator):
     ready = operator.create(Status.READY)
     held = operator.create(

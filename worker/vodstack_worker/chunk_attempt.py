@@ -173,6 +173,8 @@ class ChunkAttempt:
             await self._records.advance(self._job.video_id, self._job.plan_id, progress)
         except ConditionFalseError as refused:
             if not self._is_wanted(refused.record):
+                # Whoever takes the chunks up again must not count on what is deleted now.
+                await self._table.reopen(self._job.plan_id, undone=[self._job.number], free=[])
                 await encoder.withdraw(work)
                 return _DROPPED
         return Verdict(done=True, outcome="encoded", goes_on=not standing.missing)

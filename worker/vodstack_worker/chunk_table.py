@@ -129,6 +129,21 @@ class ChunkTable:
             _refused(error)
             return None
 
+    async def reopen(self, plan_id: str, *, undone: list[int], free: list[int]) -> None:
+        """Take jobs from the set of those that are done; forget failures and leases of those that are `free`."""
+        if undone:
+            update = {
+                "UpdateExpression": "DELETE done :numbers",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeValues": {":numbers": {"NS": [str(number) for number in undone]}},
+            }
+            try:
+                await self._update(plan_id, "done", update)
+            except ClientError as error:
+                _refused(error)
+        for number in free:
+            await self._dynamodb.delete_item(TableName=self._table, Key=_key(plan_id, f"job#{number}"))
+
     async def _get(self, plan_id: str, sort: str) -> dict[str, Any] | None:
         answer = await self._dynamodb.get_item(TableName=self._table, Key=_key(plan_id, sort), ConsistentRead=True)
         return answer.get("Item")

@@ -23,6 +23,7 @@ from vodstack_worker.playlists import read_playlist
 from vodstack_worker.probe import SOURCE, Probe, probe
 from vodstack_worker.publish import Published, measure_output, publish, remove_others, withdraw
 from vodstack_worker.relay import Relay, StoredObject
+from vodstack_worker.reopening import lost_jobs
 from vodstack_worker.scratch import Scratch, used_bytes
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
@@ -79,11 +80,11 @@ class Pipeline:
     async def process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
         was = record.plan
         if self._table and was and was.way is Way.CHUNKS:
-            standing = await self._table.read_standing(was.plan_id)
-            if standing and standing.missing:
-                return _to_chunks(standing, was)
+            standing = await self._standing(self._table, was)
             if standing:
-                return await self._assemble(standing, record, was, work)
+                way = EncodePlan(way=Way.CHUNKS, plan_id=was.plan_id, chunks=len(standing.plan.chunks))
+                missing = standing.missing
+                return _to_chunks(standing, way) if missing else await self._assemble(standing, record, way, work)
         original = await find_original(self._s3, self._settings.bucket, arrival.key)
         fallen = was if was and was.plan_id and was.way is Way.ONE_PASS else None
         with self._scratch.job() as folder:
@@ -96,6 +97,21 @@ class Pipeline:
             reason = "" if isinstance(chunks, list) else chunks
             way = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=was.plan_id if was else "")
             return await self._transcode(folder, plan, arrival.video_id, way, work)
+
+    async def _standing(self, table: ChunkTable, was: EncodePlan) -> Standing | None:
+        """What of a plan is done. One with a reason was given up, and is wanted again: its failures are forgotten."""
+        standing = await table.read_standing(was.plan_id)
+        if standing is None or not was.reason:
+            return standing
+        lost = lost_jobs(standing, await self._names(standing.plan.video_id))
+        await table.reopen(was.plan_id, undone=lost, free=sorted({*lost, *standing.missing}))
+        return await table.read_standing(was.plan_id)
+
+    async def _names(self, video_id: str) -> set[str]:
+        """Of what lies under the video's `hls/`."""
+        prefix = f"{rendition_prefix(video_id)}hls/"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=prefix)
+        return {entry.get("Key", "").removeprefix(prefix) async for page in pages for entry in page.get("Contents", [])}
 
     def _is_large(self, original: StoredObject) -> bool:
         """Whether the original is to be planned where it lies."""

@@ -4,13 +4,14 @@ import time
 
 import click
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from vodstack_cli.errors import CommandError
 from vodstack_cli.foundation import Foundation, aws_errors, stack_option
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
-from vodstack_contracts.videos import Status, VideoRecord, is_video_id
+from vodstack_contracts.videos import Status, VideoRecord, Way, is_video_id
 
 
 @click.command()
@@ -22,16 +23,17 @@ def retry(stack: str, video: str) -> None:
         raise CommandError(f"{video!r} is no id of a video: ids are UUIDs in lower case.")
     with aws_errors():
         foundation = Foundation(stack)
-        was = _require_workable(foundation.record(video), video)
+        record = _require_workable(foundation.record(video), video)
+        was = record.status
         _require_original(foundation, video)
         if was is Status.FAILED:
-            _queue_failed(foundation, video)
+            _queue_failed(foundation, record)
         body = encode_arrival(video, foundation.bucket)
         foundation.sqs.send_message(QueueUrl=foundation.arrivals.url, MessageBody=body)
     click.echo(f"{video} was {was}; its arrival is sent again.")
 
 
-def _require_workable(record: VideoRecord | None, video: str) -> Status:
+def _require_workable(record: VideoRecord | None, video: str) -> VideoRecord:
     if record is None or record.status is Status.DELETED:
         raise CommandError(f"There is no video {video}.")
     if record.status is Status.READY:
@@ -41,7 +43,7 @@ def _require_workable(record: VideoRecord | None, video: str) -> Status:
             f"A worker has the video {video} in hand, at {record.progress:.0%}. "
             "Should that worker be dead, another takes the video over by itself."
         )
-    return record.status
+    return record
 
 
 def _require_original(foundation: Foundation, video: str) -> None:
@@ -53,13 +55,16 @@ def _require_original(foundation: Foundation, video: str) -> None:
         raise CommandError(f"The original of {video} is not stored: the video has to be uploaded again.") from error
 
 
-def _queue_failed(foundation: Foundation, video: str) -> None:
+def _queue_failed(foundation: Foundation, record: VideoRecord) -> None:
     """Should this die before the arrival is sent, the worker's sweep sends it; so does a second run."""
+    video, plan = record.video_id, record.plan
+    # Chunks that were given up are wanted again. The reason stays, by which the worker knows that they were.
+    chunks = {"plan": replace(plan, way=Way.CHUNKS)} if plan and plan.plan_id else {}
     update = moves.move(
         video,
         Status.QUEUED,
         within={Status.FAILED},
-        changes={"failures": 0, "resent": 0, "progress": 0.0},
+        changes={"failures": 0, "resent": 0, "progress": 0.0, **chunks},
         remove=("error", "setback", "stage"),
     )
     try:
