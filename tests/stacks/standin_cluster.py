@@ -31,6 +31,10 @@ class Cluster(pulumi.ComponentResource):
                 endpoint_public_access=inputs["endpointPublicAccess"],
                 public_access_cidrs=inputs.get("publicAccessCidrs"),
             ),
+            encryption_config=aws.eks.ClusterEncryptionConfigArgs(
+                provider=aws.eks.ClusterEncryptionConfigProviderArgs(key_arn=inputs["encryptionConfigKeyArn"]),
+                resources=["secrets"],
+            ),
             enabled_cluster_log_types=inputs["enabledClusterLogTypes"],
             deletion_protection=inputs["deletionProtection"],
             opts=child,

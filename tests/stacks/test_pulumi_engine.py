@@ -11,6 +11,8 @@ import pytest
 from tests.stacks.conftest import ALTERNATIVES, ELSEWHERE
 from tests.stacks.pulumi_engine import PulumiStack, Standins, running_standins
 
+from vodstack_platform.rules import RULES, Candidate
+
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH"),
     pytest.mark.timeout(900),
@@ -67,6 +69,7 @@ def test_a_stack_is_previewed_made_left_alone_refreshed_and_destroyed(make: Make
     assert made.steps == preview.steps
     assert_providers_are_ours(stack.state())
     assert_secrets_are_kept(stack.state())
+    assert_no_rule_is_offended(stack.state())
     for again in (stack.up("--expect-no-changes"), stack.refresh("--expect-no-changes")):
         assert (again.code, again.changes) == (0, {}), again.output
     count = len(standins.operations)
@@ -98,6 +101,13 @@ def assert_secrets_are_kept(state: Sequence[dict[str, Any]]) -> None:
             value = resource[side].get(key)
             assert value is None or "ciphertext" in json.dumps(value), resource["urn"]
     assert "a-token" not in json.dumps(state)
+
+
+def assert_no_rule_is_offended(state: Sequence[dict[str, Any]]) -> None:
+    """A policy pack sees what the engine knows: components of others as empty, and their children."""
+    for resource in state:
+        candidate = Candidate(resource["type"], resource.get("inputs", {}), "dev")
+        assert not [sentence for rule in RULES for sentence in rule.offences(candidate)], resource["urn"]
 
 
 def assert_nothing_goes_before_what_needs_it(deleted: Sequence[str]) -> None:

@@ -35,7 +35,8 @@ OFFENDERS = [
     ("encryption", "aws:sns/topic:Topic", {"name": "t"}),
     ("encryption", "aws:dynamodb/table:Table", {}),
     ("encryption", "aws:ecr/repository:Repository", {}),
-    ("encryption", "eks:index:Cluster", {}),
+    ("encryption", "eks:index:Cluster", {"version": "1.35"}),
+    ("encryption", "aws:eks/cluster:Cluster", {"version": "1.35"}),
     ("encryption", "aws:ec2/launchTemplate:LaunchTemplate", {"blockDeviceMappings": [{"ebs": {"volumeSize": 20}}]}),
     ("encryption", "kubernetes:storage.k8s.io/v1:StorageClass", {"parameters": {"type": "gp3"}}),
     ("no-wildcard-iam", "aws:iam/rolePolicy:RolePolicy", {"policy": _policy(Action="s3:*", Resource="*")}),
@@ -56,6 +57,7 @@ OFFENDERS = [
     ("deletion-protection", "aws:dynamodb/table:Table", {"deletionProtectionEnabled": False}),
     ("deletion-protection", "aws:cognito/userPool:UserPool", {"deletionProtection": "INACTIVE"}),
     ("deletion-protection", "aws:s3/bucket:Bucket", {"forceDestroy": True}),
+    ("deletion-protection", "aws:eks/cluster:Cluster", {"deletionProtection": False}),
 ]
 
 
@@ -66,6 +68,12 @@ def test_a_rule_is_offended_by_its_example(name, resource_type, props):
 
 def test_every_rule_has_an_example():
     assert {name for name, _, _ in OFFENDERS} == BY_NAME.keys()
+
+
+def test_a_remote_component_is_judged_by_the_control_plane_below_it():
+    """So Pulumi shows one to a policy pack whose provider registers it without inputs."""
+    seen = Candidate("eks:index:Cluster", {}, "prod")
+    assert not [sentence for rule in RULES for sentence in rule.offences(seen)]
 
 
 def test_deletion_protection_is_for_production_alone():
