@@ -148,7 +148,7 @@ RULES: Final[Sequence[Rule]] = (
 
 
 def _is_seen_from_within(resource: Candidate) -> bool:
-    """Pulumi shows a remote component as its provider registers it, perhaps without inputs; its control plane is judged then."""
+    """A remote component, as its provider may register it; the control plane below is judged in its place."""
     return resource.type == _CLUSTER_COMPONENT and not resource.props
 
 
