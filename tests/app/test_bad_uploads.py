@@ -21,6 +21,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "no part at all": (END, 400, "missing-file"),
     "nothing": (b"", 400, "malformed-upload"),
     "not a form": (b"just text", 400, "malformed-upload"),
+    "a file's name without an @": (_field("file", b"clip.mp4") + END, 400, "missing-file"),
     "an empty file": (FILE.replace(b"bytes", b"") + END, 400, "empty-file"),
     "two files": (FILE + FILE + END, 400, "too-many-files"),
     "no closing boundary": (FILE, 400, "malformed-upload"),
@@ -52,6 +53,15 @@ def test_a_bad_body_is_answered_with_its_problem_and_leaves_nothing(api: Api, ca
     assert said["detail"]
     assert said["instance"] == "/videos"
     api.assert_nothing_left()
+
+
+def test_a_forgotten_at_of_curl_is_told(api: Api):
+    assert "`-F file=@clip.mp4`" in api.post(_field("file", b"clip.mp4") + END).json()["detail"]
+
+
+@pytest.mark.parametrize("head", [b'; filename=""', b"\r\nContent-Type: video/mp4"])
+def test_a_file_needs_no_name_where_it_is_plainly_one(api: Api, head: bytes):
+    assert api.post(_field("file", b"bytes").replace(b'"file"', b'"file"' + head) + END).status_code == 201
 
 
 def test_a_bad_field_is_named(api: Api):

@@ -23,7 +23,10 @@ def _upload_body() -> RequestBody:
         property_names=Schema(pattern=r"^[^\x00]*$"),
         properties={
             FILE_FIELD: Schema(
-                type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, min_length=1, description="The video."
+                type=OpenAPIType.STRING,
+                format=OpenAPIFormat.BINARY,
+                min_length=1,
+                description="The video, as a part with a filename or a Content-Type.",
             ),
             "title": _text("What the video is called.", TITLE_LIMIT),
             "description": _text("What it is about.", DESCRIPTION_LIMIT),

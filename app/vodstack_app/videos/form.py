@@ -99,6 +99,13 @@ class UploadForm:
             return
         if self._has_file:
             raise TooManyFilesError("Send one video a request.", field=FILE_FIELD)
+        if segment.filename is None and segment.content_type is None:
+            # RFC 7578: a part without either is text, such as the name that curl sends without an `@`.
+            raise MissingFileError(
+                f"`{FILE_FIELD}` came as text. curl needs an `@` before the file's path, as in "
+                f"`-F {FILE_FIELD}=@clip.mp4`; other clients give the part a filename or a Content-Type.",
+                field=FILE_FIELD,
+            )
         self._has_file = True
         self.file_name = sanitise_file_name(segment.filename or "")
         self.content_type = _printable(segment.content_type or "", CONTENT_TYPE_LIMIT_BYTES)

@@ -58,6 +58,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.TooManyFilesError,
         errors.TooManyFieldsError,
         errors.InvalidFieldError,
+        errors.BadRequestError,
         errors.StorageFullError,
         errors.SlowClientError,
         errors.ConflictError,
