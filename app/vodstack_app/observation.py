@@ -4,21 +4,24 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import structlog
+from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from vodstack_app.errors import CLIENT_CLOSED_REQUEST
 from vodstack_app.identity import Identity
 from vodstack_app.metrics import Metrics
 from vodstack_app.tracing import Conclude, Tracing, current_traceparent, trace_id_of
+from vodstack_contracts.videos import is_video_id
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 UNMATCHED = "unmatched"
 REQUEST_ID_HEADER = b"x-request-id"
 TRACEPARENT_HEADER = b"traceparent"
+_MADE = "made_video_id"
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Anything may stand where the method stands; a label must not take every value a client thinks of.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -70,7 +73,7 @@ class Observation:
         self.metrics.requests.labels(*labels).inc()
         self.metrics.request_duration.labels(*labels).observe(seconds)
         write = log.debug if path in _QUIET_PATHS else log.info
-        write("request", method=labels[1], path=path, status=status, seconds=round(seconds, 6), **_owner(known))
+        write("request", method=labels[1], path=path, status=status, seconds=round(seconds, 6), **_subject(known))
         end(path, status)
 
 
@@ -79,10 +82,19 @@ def _method(scope: Scope) -> str:
     return method if method in _METHODS else "other"
 
 
-def _owner(known: Mapping[str, object]) -> dict[str, str]:
-    """Who has asked, where the gate has found out."""
-    identity = cast("Mapping[str, object]", known.get("state") or {}).get("identity")
-    return {"owner": identity.owner} if isinstance(identity, Identity) else {}
+def note_video(request: Request[Any, Any, Any], video_id: str) -> None:
+    """Let the request's log line name the video that it made."""
+    request.state[_MADE] = video_id
+
+
+def _subject(known: Mapping[str, object]) -> dict[str, str]:
+    """Who has asked, where the gate has found out, and about which video."""
+    state = cast("Mapping[str, object]", known.get("state") or {})
+    parameters = cast("Mapping[str, object]", known.get("path_params") or {})
+    identity = state.get("identity")
+    video_id = str(state.get(_MADE) or parameters.get("video_id") or "").lower()
+    owner = {"owner": identity.owner} if isinstance(identity, Identity) else {}
+    return owner | ({"video_id": video_id} if is_video_id(video_id) else {})
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes:

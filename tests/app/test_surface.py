@@ -116,14 +116,20 @@ def test_the_docs_page_asks_nothing_of_another_host(api: Api):
         assert operation in answer.text
 
 
-def test_log_lines_are_json_and_hold_no_query_strings(start_process: Callable[..., ApiProcess]):
+def test_log_lines_are_json_name_the_video_and_hold_no_query_strings(start_process: Callable[..., ApiProcess]):
     api = start_process()
-    api.client.get("/videos/abc?token=secret", headers={"X-Request-ID": "seen-1"})
+    api.client.get("/videos/abc?token=secret")
+    made = api.upload(b"x").json()["videoId"]
+    started = api.client.post("/uploads", json={"fileName": "x", "sizeBytes": 3, "contentType": "video/mp4"}).json()
+    api.client.get(f"/videos/{made.upper()}")
+    api.client.delete(f"/videos/{made}", headers={"X-Request-ID": "seen-1"})
     while "seen-1" not in api.log.read_text():
         pass
     lines = [json.loads(line) for line in api.log.read_text().splitlines()]
-    (line,) = [line for line in lines if line.get("request_id") == "seen-1"]
-    assert (line["method"], line["path"], line["status"]) == ("GET", "/videos/{video_id}", 400)
+    lines = [line for line in lines if line["event"] == "request" and line["path"] != "/livez"]
+    assert (lines[0]["method"], lines[0]["path"], lines[0]["status"]) == ("GET", "/videos/{video_id}", 400)
+    assert [line.get("video_id") for line in lines] == [None, made, started["videoId"], made, made]
+    assert lines[-1]["request_id"] == "seen-1"
     assert "secret" not in api.log.read_text()
 
 

@@ -12,6 +12,7 @@ from vodstack_app.auth.gate import WRITING
 from vodstack_app.documentation import problems
 from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
 from vodstack_app.identity import Identity
+from vodstack_app.observation import note_video
 from vodstack_app.services import Services
 from vodstack_app.uploads.direct import Progress
 from vodstack_app.uploads.documentation import StartOperation
@@ -73,6 +74,7 @@ async def start_upload(
     if source.size_bytes > limit:
         raise errors.InvalidFieldError(f"A file may have {limit} bytes.", field="sizeBytes")
     progress = await services.uploads.start(source, fields, identity, key)
+    note_video(request, progress.record.video_id)
     view = view_upload(progress, await _sign_missing(services, progress))
     return Response(view, headers={"Location": f"/uploads/{view.video_id}"} | repetition(progress.is_repeated))
 

@@ -13,6 +13,7 @@ from vodstack_app.conditional import NOT_MODIFIED, entity_tag, is_current, not_m
 from vodstack_app.documentation import problems
 from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
 from vodstack_app.identity import Identity
+from vodstack_app.observation import note_video
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos import listing
@@ -86,6 +87,7 @@ async def upload_video(
     form = UploadForm(boundary, max_file_bytes=limit)
     body = read_body(request, services.settings.body_timeout_seconds)
     received = await services.intake.receive(body, form, identity.owner, key)
+    note_video(request, received.video_id)
     location = {"Location": f"{_base_url(request, services)}/videos/{received.video_id}"}
     return Response(UploadedView(received.video_id), headers=location | repetition(received.is_repeated))
 
