@@ -172,7 +172,11 @@ ALTERNATIVES = {
                     "certificateArn": "arn:aws:acm:eu-west-1:111111111111:certificate/c",
                 },
                 "images": {"api": "registry.example/api@sha256:" + "0" * 64, "worker": "registry.example/worker:1"},
-                "worker": {"jobs": 2, "scaling": {"maxReplicas": 20, "installKeda": False}},
+                "worker": {
+                    "jobs": 2,
+                    "resources": {"cpu": "2", "memory": "2Gi"},
+                    "scaling": {"maxReplicas": 20, "installKeda": False},
+                },
             },
         },
     ),
