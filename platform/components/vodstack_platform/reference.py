@@ -48,7 +48,8 @@ raises the layer's version, and a test notices. There are three ways to it:
 - Pulumi in any language: a stack reference, and the names below.
 - Without Pulumi: one JSON document a layer in SSM, as in
   `aws ssm get-parameter --name /vodstack/dev/foundation/v1 --query Parameter.Value --output text`.
-  In Python, `outputs.decode(FoundationOutputs[str], document)` checks it. There are no secrets in it.
+  In Python, `outputs.decode(FoundationOutputs[str], document)` checks it. There are no secrets in it; whoever reads
+  it needs `ssm:GetParameter` on `arn:aws:ssm:*:*:parameter/vodstack/*`, and no key.
 """
 
 
