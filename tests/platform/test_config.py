@@ -103,6 +103,7 @@ SERVICES = {**IMAGES, "auth": "none"}
         ({"references": {"foundation": "elsewhere"}}, ["vodstack:references.foundation", '"elsewhere"']),
         ({"foundation": {"queues": {"dlqRetentionSeconds": 3600}}}, ["dlqRetentionSeconds must exceed"]),
         ({"services": {"api": {"maxUploads": 16}}}, ["vodstack:services.api", "558Mi", "384Mi", "lower maxUploads"]),
+        ({"services": {"worker": {"jobs": 2}}}, ["vodstack:services.worker", "1632Mi", "1536Mi", "lower jobs"]),
         ({"services": {"worker": {"replicas": 3, "scaling": {"maxReplicas": 2}}}}, ["services.worker", "fewer than"]),
         ({"services": {"logFormat": "text"}}, ["vodstack:services.logFormat", '"text"', "'console'"]),
         ({"foundation": "big"}, ["vodstack:foundation", '"big"']),

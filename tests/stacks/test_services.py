@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vodstack_contracts.memory import MIB, media_bytes
+
 ROOT = Path(__file__).parents[2]
 # Calls of the AWS clients, and the action that IAM judges each by.
 CALLS = {
@@ -305,6 +307,15 @@ def test_an_api_takes_no_more_uploads_at_a_time_than_its_memory_holds(dev):
     environment = {each["name"]: each["value"] for each in container["env"]}
     memory = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
     assert 100 + 27 * int(environment["VODSTACK_MAX_UPLOADS"]) <= memory
+
+
+def test_a_workers_media_tools_get_what_its_memory_leaves_beside_itself(dev):
+    _, container = _container(dev, "worker")
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    memory = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
+    assert int(environment["VODSTACK_MEDIA_MEMORY_BYTES"]) == media_bytes(
+        memory * MIB, int(environment["VODSTACK_JOBS"])
+    )
 
 
 def test_a_laptops_services_write_for_people(run):

@@ -15,6 +15,7 @@ from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, Share
 from vodstack_worker.departures import send_as_written
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_process import Limits
+from vodstack_worker.memory import fitting_threads
 from vodstack_worker.plans import ChunkPlan
 from vodstack_worker.probe import SOURCE
 from vodstack_worker.publish import send_files, withdraw
@@ -48,7 +49,9 @@ class ChunkEncoder:
         bucket, key = self._settings.bucket, original_key(made.video_id)
         original = StoredObject(s3=self._s3, bucket=bucket, key=key, size=made.size, etag=made.etag)
         relay = Relay({SOURCE: original})
-        plan = structs.replace(made.plan, threads=self._settings.threads)
+        pictures = made.plan.probe.picture_bytes
+        threads = fitting_threads(pictures, self._limits.memory_bytes, self._settings.threads)
+        plan = structs.replace(made.plan, threads=threads)
         chunk = None if number == made.sound_number else made.chunks[number]
         share = Share(
             source=relay.url(SOURCE), chunk=chunk, pictures=chunk is not None, sound=chunk is None, names=made.prefix

@@ -31,9 +31,10 @@ NO_DOOR = -1
 
 
 class Cage(TypedDict):
-    """What a media tool may use."""
+    """What a media tool may use. The worker itself watches `memory_bytes`, of what is resident."""
 
     memory_bytes: int
+    address_bytes: int
     cpu_seconds: int
     file_bytes: int
     open_files: int
@@ -47,6 +48,9 @@ def confine(cage: Cage) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     _leave_network(libc)
     port = 0 if cage["door"] == NO_DOOR else _open_door(cage["door"])
+    # Should memory run out between two looks of the worker, this process is to go, not the worker.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(cage["uid"])
@@ -57,7 +61,7 @@ def confine(cage: Cage) -> int:
     if os.getppid() != cage["parent"]:
         raise SystemExit("the worker is gone")
     limits = {
-        resource.RLIMIT_AS: cage["memory_bytes"],
+        resource.RLIMIT_AS: cage["address_bytes"],
         resource.RLIMIT_CPU: cage["cpu_seconds"],
         resource.RLIMIT_FSIZE: cage["file_bytes"],
         resource.RLIMIT_NOFILE: cage["open_files"],

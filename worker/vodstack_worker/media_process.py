@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vodstack_worker import confine
+from vodstack_worker.memory import resident_bytes, tree_of
 from vodstack_worker.scratch import used_bytes
 
 _OPEN_FILES = 256
@@ -22,6 +23,9 @@ _STDERR_LINES = 20
 _STDOUT_BYTES = 1024 * 1024
 _WATCH_SECONDS = 1.0
 _PACE_SECONDS = 0.1
+# A bound for the moment between two looks. A tool's address space is a multiple of what it holds: arenas, stacks.
+_ADDRESS_BYTES = 8 * 1024**3
+_ADDRESS_FACTOR = 2
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
@@ -35,7 +39,7 @@ class FileServer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one run may use. `scratch_bytes` bounds the whole folder it works in.
+    """What one run may use: `memory_bytes` of resident memory. `scratch_bytes` bounds the whole folder it works in.
 
     With more than `pause_bytes` in it, the run stands still until somebody has taken some away; 0 for never.
     """
@@ -127,6 +131,7 @@ async def _confined(
 def _cage(limits: Limits, door: int) -> str:
     cage = confine.Cage(
         memory_bytes=limits.memory_bytes,
+        address_bytes=_ADDRESS_BYTES + _ADDRESS_FACTOR * limits.memory_bytes,
         cpu_seconds=limits.cpu_seconds,
         file_bytes=limits.scratch_bytes,
         open_files=_OPEN_FILES,
@@ -203,11 +208,16 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
     """The name of the limit for which this killed the process."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.wall_seconds
-    interval = _PACE_SECONDS if limits.pause_bytes else _WATCH_SECONDS
+    tree, used, look_again = [process.pid], 0, 0.0
     while True:
-        await asyncio.sleep(min(interval, max(0.0, end - loop.time())))
-        used = await asyncio.to_thread(used_bytes, folder)
-        if loop.time() >= end:
+        await asyncio.sleep(min(_PACE_SECONDS, max(0.0, end - loop.time())))
+        now = loop.time()
+        if limits.pause_bytes or now >= look_again:
+            tree, used = await asyncio.to_thread(_look_at, process.pid, folder)
+            look_again = now + _WATCH_SECONDS
+        if resident_bytes(tree) > limits.memory_bytes:
+            exceeded = "memory"
+        elif now >= end:
             exceeded = "wall time"
         elif used > limits.scratch_bytes:
             exceeded = "scratch space"
@@ -217,6 +227,10 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
             continue
         _signal_group(process, signal.SIGKILL)
         return exceeded
+
+
+def _look_at(process: int, folder: Path) -> tuple[list[int], int]:
+    return tree_of(process), used_bytes(folder)
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -16,6 +16,7 @@ from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.media_process import Limits
+from vodstack_worker.memory import fitting_threads
 from vodstack_worker.multipart import abort_open
 from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
@@ -123,12 +124,14 @@ class Pipeline:
             await self._fetch(original, folder, work)
         with work.in_stage(Stage.PROBE):
             found = await (self._probe_remote(original, folder, work) if remote else self._probe(folder))
-        plan = plan_encode(found, self._settings.threads)
+        threads = fitting_threads(found.picture_bytes, self._limits.memory_bytes, self._settings.threads)
+        plan = plan_encode(found, threads)
         log = structlog.get_logger().bind(key=original.key)
         log.info(
             "planned",
             source=found.facts.container,
             rungs=[rung.name for rung in plan.rungs],
+            threads=threads,
             captions=len(found.captions),
             captions_left_out=found.captions_left_out,
         )

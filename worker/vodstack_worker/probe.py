@@ -31,7 +31,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
 
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
-    says why the source cannot be taken up in its middle.
+    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded picture.
     """
 
     facts: SourceFacts
@@ -51,6 +51,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     obstacle: str
     captions: list[CaptionTrack] = []
     captions_left_out: int = 0
+    picture_bytes: int = 0
 
     @property
     def rate(self) -> Fraction:

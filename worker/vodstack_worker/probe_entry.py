@@ -25,10 +25,11 @@ from av.video.stream import VideoStream
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
 from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
-from vodstack_worker.confine import PORT, confine
+from vodstack_worker.confine import PORT, Cage, confine
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.frame_rate import choose_rate
+from vodstack_worker.memory import fitting_threads
 from vodstack_worker.probe import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
 
@@ -66,14 +67,17 @@ class _Picture:
     height: int
     interlaced: bool
     hdr: bool
+    bytes: int
 
 
 def main() -> None:
     """Confine, probe, print."""
     cage, demuxer, max_duration, source = sys.argv[1:5]
-    port = confine(json.loads(cage))
+    bounds: Cage = json.loads(cage)
+    port = confine(bounds)
+    address = _Source(source.replace(PORT, str(port)), demuxer)
     try:
-        found: Probe | Refusal = _probe(_Source(source.replace(PORT, str(port)), demuxer), int(max_duration))
+        found: Probe | Refusal = _probe(address, int(max_duration), bounds["memory_bytes"])
     except GiveUpError as refused:
         found = Refusal(failure=refused.failure)
     except (MemoryError, FFmpegError) as error:
@@ -105,7 +109,7 @@ def _too_many_streams() -> GiveUpError:
     )
 
 
-def _probe(source: _Source, max_duration: int) -> Probe:
+def _probe(source: _Source, max_duration: int, memory_bytes: int) -> Probe:
     with _open(source) as container:
         if len(container.streams) > MAX_STREAMS:
             raise _too_many_streams()
@@ -122,6 +126,8 @@ def _probe(source: _Source, max_duration: int) -> Probe:
             captions_left_out=left_out,
         )
         picture = _look_at(container, video)
+        # What no encode could hold is refused before anything is planned.
+        fitting_threads(picture.bytes, memory_bytes, 1)
     with _open(source) as container:
         timeline = scan(container, tracks.video_index, tracks.audio_index)
     return _assemble(source.demuxer, tracks, picture, timeline, max_duration)
@@ -171,28 +177,31 @@ def _require_dimensions(width: int, height: int) -> None:
 
 
 def _look_at(container: InputContainer, video: VideoStream) -> _Picture:
-    frames: list[VideoFrame] = []
+    first: VideoFrame | None = None
+    interlaced: list[bool] = []
     for count, packet in enumerate(container.demux(video)):
         if packet.size == 0 and packet.pts is not None:
             # Theora's way to say "as before"; a decoder would take it for the end.
             continue
         try:
-            frames.extend(packet.decode())
+            for frame in packet.decode():
+                first = first or frame
+                interlaced.append(frame.interlaced_frame)
         except InvalidDataError:
             # Streams that were cut out of a broadcast begin with what cannot be decoded yet.
             continue
-        if len(frames) >= _FRAMES_LOOKED_AT or count > _PACKETS_UNTIL_A_PICTURE:
+        if len(interlaced) >= _FRAMES_LOOKED_AT or count > _PACKETS_UNTIL_A_PICTURE:
             break
-    if not frames:
+    if first is None:
         raise GiveUpError(FailureCode.CORRUPT, _DAMAGED)
-    first = frames[0]
     _require_dimensions(first.width, first.height)
     width, height = _displayed(first, video.sample_aspect_ratio)
     return _Picture(
         width=width,
         height=height,
-        interlaced=2 * sum(frame.interlaced_frame for frame in frames) > len(frames),
+        interlaced=2 * sum(interlaced) > len(interlaced),
         hdr=int(first.color_trc) in _HDR_TRANSFERS,
+        bytes=first.width * first.height * first.format.padded_bits_per_pixel // 8,
     )
 
 
@@ -246,6 +255,7 @@ def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeli
         obstacle=_obstacle(demuxer, timeline),
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
+        picture_bytes=picture.bytes,
     )
 
 

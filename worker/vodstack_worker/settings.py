@@ -10,7 +10,9 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, Variable
+from vodstack_contracts.memory import LEAST_MEDIA_BYTES
 from vodstack_worker.errors import WorkerError
+from vodstack_worker.memory import share_of_memory
 
 _CORES_PER_JOB = 4
 GIB = 1024**3
@@ -26,6 +28,10 @@ def usable_cores() -> int:
 
 def _jobs() -> int:
     return max(1, usable_cores() // _CORES_PER_JOB)
+
+
+def _media_memory(settings: dict[str, Any]) -> int:
+    return share_of_memory(settings["jobs"])
 
 
 def _variable(name: str, default: Any = ..., **more: Any) -> Any:
@@ -86,8 +92,8 @@ class Settings(BaseSettings):
         512 * 1024**2,
         description="largest original that is brought to scratch to be planned; others are read where they lie",
     )
-    media_memory_bytes: Annotated[int, Ge(256 * 1024**2)] = _variable(
-        "VODSTACK_MEDIA_MEMORY_BYTES", 4 * GIB, description="address space of one ffmpeg process"
+    media_memory_bytes: Annotated[int, Ge(LEAST_MEDIA_BYTES)] = _variable(
+        Variable.MEDIA_MEMORY, _media_memory, description="memory that the media tools of one job may take"
     )
     media_uid: Annotated[int, Ge(1)] = _variable(
         "VODSTACK_MEDIA_UID", 65_534, description="user that media tools run as where the worker is root"

@@ -93,6 +93,11 @@ def _bounded(plan: Plan, limits: Limits) -> Limits:
 def require_success(ending: Ending, step: str) -> None:
     """Raises GiveUpError or RetryError, by how a step ended."""
     exceeded = "CPU time" if ending.code == _STOPPED_BY_SIGNAL else ending.exceeded
+    if exceeded == "memory":
+        raise GiveUpError(
+            FailureCode.LIMIT_EXCEEDED,
+            "Processing took more memory than there is for a video. Export it with a smaller picture and upload that.",
+        )
     if exceeded:
         raise GiveUpError(
             FailureCode.LIMIT_EXCEEDED,

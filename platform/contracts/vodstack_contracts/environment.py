@@ -37,6 +37,7 @@ class Variable(StrEnum):
     SCRATCH_DIRECTORY = "VODSTACK_SCRATCH_DIR"
     SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
+    MEDIA_MEMORY = "VODSTACK_MEDIA_MEMORY_BYTES"  # that the media tools of one job may hold
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
     CHUNK_SECONDS = "VODSTACK_CHUNK_SECONDS"  # the longest chunk of a video that is worth cutting
     OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own name: where traces are sent

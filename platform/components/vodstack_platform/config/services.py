@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
+from vodstack_contracts.memory import LEAST_MEDIA_BYTES, MIB, least_memory_bytes, media_bytes
 from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.config.section import Section
 
@@ -125,7 +126,8 @@ class WorkerSettings(Section):
     metrics_port: Port = DEFAULT_METRICS_PORT
     """Port of the worker's metrics and probes."""
     jobs: Annotated[int, Field(ge=1, le=64)] = 1
-    """Videos that one worker processes at a time. They share its cores and its scratch."""
+    """Videos that one worker processes at a time. They share its cores, its scratch and its memory, of which each wants
+    736Mi, and large pictures want more (docs/worker.md)."""
     chunk_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Seconds of the longest chunk that is planned where key frames allow it. Films of two chunks and more are encoded
     by several workers at a time; a node that is lost costs a chunk."""
@@ -135,6 +137,20 @@ class WorkerSettings(Section):
     """Scratch disk of one pod in GiB: originals and renditions lie there while it works. It is part of its node's."""
     grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds that a stopping worker gets to hand its videos back."""
+
+    @property
+    def media_bytes(self) -> int:
+        """Memory that the media tools of one video get."""
+        return media_bytes(int(_mib(self.resources.memory) * MIB), self.jobs)
+
+    @model_validator(mode="after")
+    def _videos_fit_the_memory(self) -> "WorkerSettings":
+        if self.media_bytes < LEAST_MEDIA_BYTES:
+            raise ValueError(
+                f"{self.jobs} videos at a time need {least_memory_bytes(self.jobs) // MIB}Mi, yet resources.memory is "
+                f"{self.resources.memory}: raise it or lower jobs"
+            )
+        return self
 
     @model_validator(mode="after")
     def _most_is_more_than_fewest(self) -> "WorkerSettings":
