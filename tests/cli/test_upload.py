@@ -204,27 +204,18 @@ def test_what_is_an_address_is_taken(url: str):
         pass
 
 
-def test_a_start_whose_answer_was_lost_is_found_again(api: Api, file: Path):
-    with AwsProxy(api.url) as line:
+def test_lost_answers_and_parts_that_are_still_put_together_make_no_second_video(api: Api, file: Path):
+    with AwsProxy(api.url) as line, Client(line.url) as client:
         line.intercept(is_operation("POST"), nth=1, lose=True)
-        with Client(line.url) as client:
+        line.intercept(lambda seen: seen.path.endswith("/complete"), nth=1, lose=True)
+        for _ in ("start", "completion"):
             with pytest.raises(ApiError, match="does not answer"):
                 client.upload_direct(file, state_folder=file.parent)
-            video_id = client.upload_direct(file, state_folder=file.parent)
+        line.clear()
+        line.intercept(is_operation("GetObject"), nth=1, status=503)
+        video_id = client.upload_direct(file, state_folder=file.parent)
     assert [record.video_id for record in api.records()] == [video_id]
     assert api.open_uploads() == []
-
-
-def test_an_upload_whose_parts_are_still_put_together_is_waited_for(api: Api, file: Path):
-    file.write_bytes(b"abc")
-    with AwsProxy(api.url) as line:
-        line.intercept(lambda seen: seen.path.endswith("/complete"), nth=1, lose=True)
-        line.intercept(is_operation("GetObject"), nth=1, status=503)
-        with Client(line.url) as client:
-            with pytest.raises(ApiError, match="does not answer"):
-                client.upload_direct(file, state_folder=file.parent)
-            video_id = client.upload_direct(file, state_folder=file.parent)
-    assert [record.video_id for record in api.records()] == [video_id]
 
 
 def test_a_file_that_changes_while_it_is_sent_is_no_video(api: Api, proxy: AwsProxy, file: Path):
