@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,45 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_ends(aws_endpoint:
         relay = asyncio.run(probe_it(folder))
     with pytest.raises(RetryError, match="cannot be read"):
         relay.require_whole()
+
+
+def read_by_ffmpeg(relay: Relay, scratch: Scratch, limits: Limits) -> None:
+    async def read() -> None:
+        arguments = ["-v", "error", "-protocol_whitelist", "http,tcp", "-f", "mov", "-i", relay.url(SOURCE)]
+        await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), [*arguments, "-f", "null", "-"], folder, limits, relay=relay)
+
+    with scratch.job() as folder:
+        asyncio.run(read())
+
+
+def test_a_relay_that_breaks_by_a_defect_of_ours_is_no_damaged_file(scratch: Scratch, limits: Limits):
+    nobody: Any = None
+    relay = Relay({SOURCE: StoredObject(s3=nobody, bucket="b", key="k", size=1000, etag="x")})
+    read_by_ffmpeg(relay, scratch, limits)
+    with pytest.raises(RetryError, match="the relay broke"):
+        relay.require_whole()
+
+
+def test_a_relay_that_never_gets_to_answer_is_no_damaged_file():
+    relay = Relay({SOURCE: b"0123456789"})
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.close()
+        asyncio.run(relay.answer(ours))
+    with pytest.raises(RetryError, match="the relay broke"):
+        relay.require_whole()
+
+
+def test_time_spent_waiting_for_the_bucket_is_not_the_videos_fault(scratch: Scratch, limits: Limits):
+    class Asleep:
+        async def get_object(self, **_: Any) -> None:
+            await asyncio.sleep(600)
+
+    asleep: Any = Asleep()
+    relay = Relay({SOURCE: StoredObject(s3=asleep, bucket="b", key="k", size=1000, etag="x")})
+    with pytest.raises(RetryError, match="in waiting to read") as ended:
+        read_by_ffmpeg(relay, scratch, replace(limits, wall_seconds=3))
+    assert not ended.value.counted
 
 
 @pytest.mark.parametrize("cut", [1, 3])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vodstack_worker import confine
+from vodstack_worker.errors import RetryError
 from vodstack_worker.memory import resident_bytes, tree_of
 from vodstack_worker.scratch import used_bytes
 
@@ -23,6 +24,7 @@ _STDERR_LINES = 20
 _STDOUT_BYTES = 1024 * 1024
 _WATCH_SECONDS = 1.0
 _PACE_SECONDS = 0.1
+_WALL_TIME = "wall time"
 # A bound for the moment between two looks. A tool's address space is a multiple of what it holds: arenas, stacks.
 _ADDRESS_BYTES = 8 * 1024**3
 _ADDRESS_FACTOR = 2
@@ -31,6 +33,9 @@ _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 class FileServer(Protocol):
     """Gives a caged tool files by address: it answers on the socket that comes through `control`."""
+
+    @property
+    def waited_seconds(self) -> float: ...
 
     def url(self, name: str) -> str: ...
 
@@ -77,7 +82,7 @@ async def run_tool(
 ) -> Ending:
     """Run a program in `folder`, whose relative names are all that it gets to see of paths.
 
-    What `relay` serves is all that it gets to see of the network.
+    What `relay` serves is all that it gets to see of the network. Raises RetryError where waiting took the time.
     """
     cage = [sys.executable, "-I", "-S", confine.__file__]
     return await _confined(cage, [program, *arguments], folder, limits, on_line=on_line, relay=relay)
@@ -94,7 +99,7 @@ async def run_module(
 ) -> Ending:
     """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument.
 
-    It inherits `descriptors`, under the same numbers.
+    It inherits `descriptors`, under the same numbers. Raises RetryError as `run_tool` does.
     """
     command = [sys.executable, "-I", "-m", module]
     return await _confined(command, arguments, folder, limits, relay=relay, descriptors=descriptors)
@@ -112,13 +117,14 @@ async def _confined(
 ) -> Ending:
     if relay is None:
         return await _run([*command, _cage(limits, confine.NO_DOOR), *arguments], folder, limits, on_line, descriptors)
+    waited = relay.waited_seconds
     ours, theirs = socket.socketpair()
     with ours, theirs:
         whole = [*command, _cage(limits, theirs.fileno()), *arguments]
         run = asyncio.create_task(_run(whole, folder, limits, on_line, (theirs.fileno(), *descriptors)))
         answers = asyncio.create_task(relay.answer(ours))
         try:
-            return await run
+            ending = await run
         finally:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
@@ -126,6 +132,10 @@ async def _confined(
             theirs.close()
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
+    waited = relay.waited_seconds - waited
+    if ending.exceeded == _WALL_TIME and waited > limits.wall_seconds / 2:
+        raise RetryError(f"{waited:.0f} of {limits.wall_seconds:.0f} seconds went by in waiting to read", counted=False)
+    return ending
 
 
 def _cage(limits: Limits, door: int) -> str:
@@ -218,7 +228,7 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
         if resident_bytes(tree) > limits.memory_bytes:
             exceeded = "memory"
         elif now >= end:
-            exceeded = "wall time"
+            exceeded = _WALL_TIME
         elif used > limits.scratch_bytes:
             exceeded = "scratch space"
         else:

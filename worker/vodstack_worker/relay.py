@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,6 +65,14 @@ class Relay:
         self._word = secrets.token_urlsafe(16)
         self._failure: RetryError | None = None
         self.sent_bytes = 0
+        self._waited_seconds = 0.0
+        self._waiting_since: list[float] = []
+
+    @property
+    def waited_seconds(self) -> float:
+        """Spent in getting at what was asked for; what is under way counts, for nobody ends it with its reader."""
+        now = time.monotonic()
+        return self._waited_seconds + sum(now - began for began in self._waiting_since)
 
     def url(self, name: str) -> str:
         """An address for a tool's arguments; the cage puts the port in."""
@@ -76,6 +85,12 @@ class Relay:
 
     async def answer(self, control: socket.socket) -> None:
         """Take the cage's socket from the other end of `control`, and answer on it until cancelled."""
+        try:
+            await self._answer(control)
+        except Exception as error:  # noqa: BLE001 - a tool that is not answered takes it for the file's fault
+            self._failure = RetryError(f"the relay broke: {error!r}")
+
+    async def _answer(self, control: socket.socket) -> None:
         _, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, control, 16, 1)
         if not descriptors:
             return
@@ -113,8 +128,10 @@ class Relay:
             return response
         except RetryError as error:
             self._failure = error
-            if request.transport:
-                request.transport.abort()
+            _break(request)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not look like the file's
+            self._failure = RetryError(f"the relay broke: {error!r}")
+            _break(request)
         return response
 
     async def _pieces(self, file: StoredObject | bytes, start: int, end: int) -> AsyncIterator[bytes]:
@@ -124,5 +141,17 @@ class Relay:
         length = _FIRST_PIECE_BYTES
         while start < end:
             stop = min(end, start + length)
-            yield await file.read(start, stop)
+            began = time.monotonic()
+            self._waiting_since.append(began)
+            try:
+                piece = await file.read(start, stop)
+            finally:
+                self._waiting_since.remove(began)
+                self._waited_seconds += time.monotonic() - began
+            yield piece
             start, length = stop, min(2 * length, _LARGEST_PIECE_BYTES)
+
+
+def _break(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
