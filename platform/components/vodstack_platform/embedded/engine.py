@@ -72,7 +72,9 @@ def run_program(
         region=region,
         endpoint=endpoint,
     )
-    with _ONE_AT_A_TIME, _without_collections():
+    with _ONE_AT_A_TIME, _without_collections(), warnings.catch_warnings():
+        # Some of what a failing program never comes to await is gone before it could be closed.
+        warnings.filterwarnings("ignore", r"coroutine 'Output\.\w+' was never awaited", RuntimeWarning)
         return _in_a_thread_of_its_own(run)
 
 
