@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 # Pulumi's SDKs are a million objects that stay: looked through less often, they cost the tests a tenth less.
 gc.set_threshold(50_000, 20, 20)
 
-# The same examples each time, however busy the machine; what chance may find is for the proofs, which say so themselves.
+# The same examples each time, however busy the machine. What chance may find is for the proofs, which say so.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
 
