@@ -28,14 +28,14 @@ def proxy(foundation: Foundation) -> Iterator[AwsProxy]:
 @pytest.mark.parametrize(
     ("content", "moment", "nth"),
     [
-        (SMALL, "before", 1),
-        *((SMALL, "after", nth) for nth in range(1, SMALL_WRITES)),
+        (SMALL, "after", SMALL_WRITES - 1),
         (TWO_PARTS, "after", WRITES - 1),
         *(
-            pytest.param(content, "after", nth, marks=pytest.mark.prove)
-            for content, nth in [
-                (SMALL, SMALL_WRITES),
-                *((TWO_PARTS, nth) for nth in (*range(1, WRITES - 1), WRITES)),
+            pytest.param(content, moment, nth, marks=pytest.mark.prove)
+            for content, moment, nth in [
+                (SMALL, "before", 1),
+                *((SMALL, "after", nth) for nth in (*range(1, SMALL_WRITES - 1), SMALL_WRITES)),
+                *((TWO_PARTS, "after", nth) for nth in (*range(1, WRITES - 1), WRITES)),
             ]
         ),
     ],

@@ -22,7 +22,7 @@ def start(vodstack, ports):
     return running
 
 
-def test_a_client_follows_its_video_to_ready_while_another_copy_refuses_a_letter(vodstack, ports, tmp_path):
+def test_a_client_follows_its_video_to_ready(vodstack, ports):
     running = start(vodstack, ports)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", follow_redirects=True, timeout=30) as api:
         created = api.post(
@@ -47,8 +47,6 @@ def test_a_client_follows_its_video_to_ready_while_another_copy_refuses_a_letter
         assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
     assert "worker | " in running.output
     _every_query_finds_its_metrics(ports)
-    _another_copy_tells_that_a_letter_is_no_video(vodstack, tmp_path)
-    assert is_held(ports[0])
     keys = next(line for line in running.lines if line.startswith("  export ")).split()[1:]
     jobs = vodstack("jobs", "--stack", "local", environment=dict(key.split("=", 1) for key in keys))
     assert jobs.wait() == 0, jobs.output
@@ -58,13 +56,16 @@ def test_a_client_follows_its_video_to_ready_while_another_copy_refuses_a_letter
     assert not is_held(ports[1])
 
 
-def _another_copy_tells_that_a_letter_is_no_video(vodstack, folder):
-    path = folder / "holiday.mp4"
+@pytest.mark.prove
+def test_another_copy_beside_it_tells_that_a_letter_is_no_video(vodstack, ports, tmp_path):
+    running = start(vodstack, ports)
+    path = tmp_path / "holiday.mp4"
     path.write_text("This is a letter, not a film.\n" * 100)
     demo = vodstack("demo", path)
     assert demo.wait() == 1
     assert "error: the video failed: " in demo.output
     assert "Traceback" not in demo.output
+    assert running.interrupt() == 0
 
 
 @pytest.mark.prove

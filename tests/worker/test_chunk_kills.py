@@ -103,6 +103,7 @@ class Walk:
         return Counter(line["chunk"] for line in done)
 
 
+@pytest.mark.prove
 def test_a_worker_killed_after_its_last_chunk_leaves_the_rest_to_the_next(
     videos: Any, workers: Any, proxy: AwsProxy, film: Path
 ):

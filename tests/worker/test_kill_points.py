@@ -143,6 +143,7 @@ WAYS = {
 }
 
 
+@pytest.mark.prove
 def test_a_killed_workers_video_becomes_ready(videos: Any, workers: Any, proxy: AwsProxy, tiny_clip: Path):
     walk = Walk(videos, workers, proxy, tiny_clip)
     for point, side in [(TAKE, "after"), ("PutObject hls/master.m3u8", "before"), (READY, "after")]:

@@ -86,6 +86,7 @@ def test_a_message_on_its_way_to_a_worker_told_to_leave_is_returned(
     assert videos.record(video_id).failures == 0
 
 
+@pytest.mark.prove
 def test_a_heartbeat_on_its_way_does_not_hide_a_message_that_is_returned(
     videos: Any, workers: Any, proxy: AwsProxy, long_clip: Path
 ):

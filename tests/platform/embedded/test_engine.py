@@ -238,6 +238,7 @@ k8s.core.v1.ConfigMap("sign", metadata={"name": "sign"}, data={"text": "open"})
     assert [path.name for path in written] == ["configmap-sign.yaml"]
 
 
+@pytest.mark.prove
 def test_the_whole_dev_stack_runs_and_its_network_lives():
     with running_emulator() as emulator:
         result = run_program("dev", project=REPOSITORY, endpoint=emulator.endpoint_url)
