@@ -206,7 +206,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("stacks"))
 
 
-@pytest.fixture(params=ALTERNATIVES.values(), ids=list(ALTERNATIVES))
+# What these take on has tests of its own beside.
+RARE = {
+    "foundation with a NAT gateway a zone",
+    "foundation in an existing network",
+    "monitoring of a cluster elsewhere",
+}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(alternative, id=name, marks=[pytest.mark.prove] if name in RARE else [])
+        for name, alternative in ALTERNATIVES.items()
+    ]
+)
 def alternative(request: pytest.FixtureRequest) -> Alternative:
     return request.param
 
