@@ -8,9 +8,9 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from subprocess import run
@@ -31,6 +31,8 @@ from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.probe import SOURCE, probe
 
 QUICK = "VODSTACK_BENCH_QUICK" in os.environ
+# Machines get faster and slower by a tenth within minutes: what is compared is measured in turns.
+ROUNDS = 3 if QUICK else 2
 FILM_SIZE, FILM_SECONDS = ("426x240", 100) if QUICK else ("640x360", 200)
 RUNGS_SIZE, RUNGS_SECONDS = ("854x480", 10) if QUICK else ("1280x720", 20)
 CHUNK_SECONDS = 48
@@ -113,24 +115,62 @@ def measure_rungs(parent: Path) -> None:
 
 
 def measure_ways(backend: Backend, folder: Path, film: Path) -> None:
-    chunks = backend.client("sqs").create_queue(QueueName="bench-chunks")["QueueUrl"]
-    in_chunks = {"VODSTACK_CHUNKS_QUEUE_URL": chunks, "VODSTACK_CHUNK_SECONDS": str(CHUNK_SECONDS)}
-    say(f"\n{FILM_SECONDS} s of {FILM_SIZE}, each worker on a core of its own")
+    say(f"\n{FILM_SECONDS} s of {FILM_SIZE}, each worker on a core of its own, the median of {ROUNDS} rounds")
+    rounds = [Round.run(backend, folder, film) for _ in range(ROUNDS)]
+    for name, costs in {
+        "plain ffmpeg": [cost for each in rounds for cost in each.plain],
+        "one pass, one worker": [each.one_pass for each in rounds],
+        "chunks, one worker": [each.chunks for each in rounds],
+        "chunks, two workers": [each.two for each in rounds],
+    }.items():
+        row(name, Cost(*(statistics.median(figures) for figures in zip(*map(astuple, costs), strict=True))))
+    say(f"a job over plain ffmpeg: {ratios(each.over_plain for each in rounds)} of the wall time (at most 1.05)")
+    over_one_pass = ratios(each.chunks.cpu / each.one_pass.cpu for each in rounds)
+    say(f"chunks over one pass: {over_one_pass} of the CPU (at most 1.10)")
+    say(f"two workers over the model: {ratios(each.two.wall / each.model for each in rounds)} of the wall time")
+    say(f"seconds that two workers cannot share: {ratios(each.alone for each in rounds)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """All ways once, plain ffmpeg before and after one pass. `alone` are seconds in which one worker can be at work."""
+
+    plain: tuple[Cost, Cost]
+    one_pass: Cost
+    chunks: Cost
+    two: Cost
+    alone: float
+
+    @classmethod
+    def run(cls, backend: Backend, folder: Path, film: Path) -> "Round":
+        queue = backend.client("sqs").create_queue(QueueName="bench-chunks")["QueueUrl"]
+        in_chunks = {"VODSTACK_CHUNKS_QUEUE_URL": queue, "VODSTACK_CHUNK_SECONDS": str(CHUNK_SECONDS)}
+        before = encode_alone(folder, film)
+        one_pass, _ = process(backend, folder, film, workers=1, environment={})
+        after = encode_alone(folder, film)
+        chunks, alone = process(backend, folder, film, workers=1, environment=in_chunks)
+        two, _ = process(backend, folder, film, workers=2, environment=in_chunks)
+        return cls(plain=(before, after), one_pass=one_pass, chunks=chunks, two=two, alone=alone)
+
+    @property
+    def over_plain(self) -> float:
+        return self.one_pass.wall / statistics.mean(cost.wall for cost in self.plain)
+
+    @property
+    def model(self) -> float:
+        return self.alone + (self.chunks.wall - self.alone) / 2
+
+
+def encode_alone(folder: Path, film: Path) -> Cost:
     with TemporaryDirectory(dir=folder) as name, on_cores({0}):
         home = Path(name)
         home.chmod(0o755)
-        plain = encode_plainly(home, plan_for(home, film))
-    row("plain ffmpeg", plain)
-    one_pass, _ = process(backend, folder, film, workers=1, environment={})
-    row("one pass, one worker", one_pass)
-    alone, overhead = process(backend, folder, film, workers=1, environment=in_chunks)
-    row("chunks, one worker", alone)
-    two, _ = process(backend, folder, film, workers=2, environment=in_chunks)
-    row("chunks, two workers", two)
-    model = overhead + (alone.wall - overhead) / 2
-    say(f"a job over plain ffmpeg: {one_pass.wall / plain.wall:.2f} of the wall time (at most 1.05)")
-    say(f"chunks over one pass: {alone.cpu / one_pass.cpu:.2f} of the CPU (at most 1.10)")
-    say(f"two workers: {two.wall:.1f} s, the model says {model:.1f} s ({overhead:.1f} s cannot be shared)")
+        return encode_plainly(home, plan_for(home, film))
+
+
+def ratios(values: Iterable[float]) -> str:
+    found = sorted(values)
+    return f"{statistics.median(found):.2f} [{found[0]:.2f}-{found[-1]:.2f}]"
 
 
 def process(
