@@ -118,13 +118,13 @@ class Relay:
         if wanted:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             async for piece in self._pieces(file, start, end):
                 await response.write(piece)
                 self.sent_bytes += len(piece)
         except ConnectionError:
-            # The tool has read what it wanted and jumps elsewhere.
+            # The tool has read what it wanted and jumps elsewhere, or is no more.
             return response
         except RetryError as error:
             self._failure = error
