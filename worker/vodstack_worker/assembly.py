@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vodstack_contracts.objects import MP4, original_key, rendition_key, rendition_prefix
+from vodstack_contracts.objects import MP4, original_key, rendition_key
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
@@ -16,7 +16,7 @@ from vodstack_worker.media_process import Limits
 from vodstack_worker.playlists import MediaPlaylist, measured
 from vodstack_worker.probe import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
-from vodstack_worker.publish import Published, describe_output, open_upload, require_duration
+from vodstack_worker.publish import Published, describe_output, find_published, open_upload, require_duration
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.thumbnails import make_thumbnails
 from vodstack_worker.transcode import make_poster
@@ -55,7 +55,7 @@ class Assembly:
         """
         plan, video_id = self._made.plan, self._made.video_id
         self._require_alike()
-        stored = await self._list()
+        stored = await find_published(self._s3, self._bucket, video_id)
         lengths = self._picture_lengths()
         rungs = [await self._rendition(folder, rung.name, lengths, stored) for rung in plan.rungs]
         sound = None
@@ -134,25 +134,14 @@ class Assembly:
         counts = [plan.segment] * full + ([rest] if rest else [])
         return [float(count / plan.probe.rate) for count in counts]
 
-    async def _list(self) -> dict[str, StoredObject]:
-        """Everything that lies under the video's `hls/`, by key."""
-        found: dict[str, StoredObject] = {}
-        prefix = f"{rendition_prefix(self._made.video_id)}hls/"
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        async for page in pages:
-            for entry in page.get("Contents", []):
-                key, size, etag = entry.get("Key", ""), entry.get("Size", 0), entry.get("ETag", "")
-                found[key] = StoredObject(s3=self._s3, bucket=self._bucket, key=key, size=size, etag=etag)
-        return found
-
     async def _rendition(
         self, folder: Path, name: str, lengths: list[float], stored: dict[str, StoredObject]
     ) -> _Rendition:
-        prefix = self._made.prefix
-        names = [f"{prefix}{INIT}", *(f"{prefix}{number:05d}.m4s" for number in range(len(lengths)))]
+        made = self._made
+        names = [f"{made.prefix}{INIT}", *(made.segment_name(number) for number in range(len(lengths)))]
         files: dict[str, StoredObject] = {}
         for each in names:
-            file = stored.get(rendition_key(self._made.video_id, f"hls/{name}/{each}"))
+            file = stored.get(f"{name}/{each}")
             if file is None or file.size == 0:
                 raise FallBackError(f"{name}/{each} is missing")
             files[each] = file

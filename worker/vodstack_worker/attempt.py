@@ -54,7 +54,12 @@ def is_local(error: Exception) -> bool:
 
 def delay_after(times: int, first: int) -> int:
     """Seconds until the next attempt, after so many failures; or receives, where none is counted."""
-    return min(_LONGEST_DELAY_SECONDS, first * 2 ** min(max(0, times - 1), _MOST_DOUBLINGS))
+    return min(_LONGEST_DELAY_SECONDS, doubled(first, times - 1))
+
+
+def doubled(first: int, times: int) -> int:
+    """Within bounds, for a message may have come back any number of times."""
+    return first * 2 ** min(max(0, times), _MOST_DOUBLINGS)
 
 
 async def _beat(beat: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from vodstack_contracts.errors import MalformedMessageError
 from vodstack_contracts.jobs import Arrival, ChunkJob, decode_arrivals, decode_chunk
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Lease, Stage, Status, VideoRecord, Way
-from vodstack_worker.attempt import Verdict
+from vodstack_worker.attempt import Verdict, doubled
 from vodstack_worker.chunk_attempt import ChunkAttempt
 from vodstack_worker.chunk_encoder import ChunkEncoder
 from vodstack_worker.chunk_table import ChunkTable
@@ -32,8 +32,7 @@ from vodstack_worker.tracing import Tracing
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _POISON_SECONDS = 5.0
-_SOON_SECONDS = 1.0
-_MOST_DOUBLINGS = 20
+_SOON_SECONDS = 1
 
 Beat = Callable[[], None]
 
@@ -209,7 +208,7 @@ class Consumer:
             waiting = record.plan is not None and record.plan.way is Way.CHUNKS and record.stage is not Stage.PUBLISH
             if not attempt and waiting:
                 # Ever later, for a dead worker's lease may last longer than the queue bears with a message.
-                soon = _SOON_SECONDS * 2 ** min(message.receive_count, _MOST_DOUBLINGS)
+                soon = float(doubled(_SOON_SECONDS, message.receive_count))
                 return Verdict(done=False, hide_seconds=min(soon, left + 1))
         return Verdict(done=True, outcome="dropped")
 

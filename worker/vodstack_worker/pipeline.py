@@ -22,7 +22,7 @@ from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, 
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
 from vodstack_worker.playlists import read_playlist
 from vodstack_worker.probe import SOURCE, Probe, probe
-from vodstack_worker.publish import Published, measure_output, publish, remove_others, withdraw
+from vodstack_worker.publish import Published, find_published, measure_output, publish, remove_others, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.reopening import lost_jobs
 from vodstack_worker.scratch import Scratch, used_bytes
@@ -104,15 +104,10 @@ class Pipeline:
         standing = await table.read_standing(was.plan_id)
         if standing is None or not was.reason:
             return standing
-        lost = lost_jobs(standing, await self._names(standing.plan.video_id))
+        published = await find_published(self._s3, self._settings.bucket, standing.plan.video_id)
+        lost = lost_jobs(standing, set(published))
         await table.reopen(was.plan_id, undone=lost, free=sorted({*lost, *standing.missing}))
         return await table.read_standing(was.plan_id)
-
-    async def _names(self, video_id: str) -> set[str]:
-        """Of what lies under the video's `hls/`."""
-        prefix = f"{rendition_prefix(video_id)}hls/"
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=prefix)
-        return {entry.get("Key", "").removeprefix(prefix) async for page in pages for entry in page.get("Contents", [])}
 
     def _is_large(self, original: StoredObject) -> bool:
         """Whether the original is to be planned where it lies."""

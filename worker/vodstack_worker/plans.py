@@ -96,6 +96,10 @@ class ChunkPlan(Struct, frozen=True, kw_only=True):
         """What its files' names begin with: nothing that a job does too late touches another plan's."""
         return f"{self.plan_id}-"
 
+    def segment_name(self, number: int) -> str:
+        """Of the file that holds a segment, counted from the video's beginning."""
+        return f"{self.prefix}{number:05d}.m4s"
+
 
 def plan_encode(probe: Probe, threads: int) -> Plan:
     facts = probe.facts

@@ -26,6 +26,7 @@ from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.multipart import PART_BYTES, Multipart, open_multipart, part_bytes
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
+from vodstack_worker.relay import StoredObject
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -103,22 +104,26 @@ def describe_output(
             )
             for rung, playlist, words in rungs
         ],
-        playback=Playback(
-            hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
-            dash_key=rendition_key(video_id, DASH_MANIFEST),
-            mp4_key=rendition_key(video_id, MP4),
-            poster_key=rendition_key(video_id, POSTER),
-            thumbnails_key=rendition_key(video_id, THUMBNAILS),
-            mp4_size_bytes=mp4_size_bytes,
-            captions=[
-                Caption(
-                    language=caption.track.language,
-                    label=caption.track.label,
-                    key=rendition_key(video_id, f"{CAPTIONS}/{caption.name}.vtt"),
-                )
-                for caption in captions
-            ],
-        ),
+        playback=_playback(video_id, mp4_size_bytes, captions),
+    )
+
+
+def _playback(video_id: str, mp4_size_bytes: int, captions: Sequence[CaptionFile]) -> Playback:
+    return Playback(
+        hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
+        dash_key=rendition_key(video_id, DASH_MANIFEST),
+        mp4_key=rendition_key(video_id, MP4),
+        poster_key=rendition_key(video_id, POSTER),
+        thumbnails_key=rendition_key(video_id, THUMBNAILS),
+        mp4_size_bytes=mp4_size_bytes,
+        captions=[
+            Caption(
+                language=caption.track.language,
+                label=caption.track.label,
+                key=rendition_key(video_id, f"{CAPTIONS}/{caption.name}.vtt"),
+            )
+            for caption in captions
+        ],
     )
 
 
@@ -197,12 +202,20 @@ async def withdraw(s3: "S3Client", bucket: str, keys: list[str]) -> None:
 
 async def remove_others(s3: "S3Client", bucket: str, video_id: str, keys: list[str], prefix: str | None = None) -> None:
     """Delete what of other plans lies under a video's `hls/`: neither among `keys` nor named by `prefix`."""
+    found = [stored.key for stored in (await find_published(s3, bucket, video_id)).values()]
+    others = {key for key in found if prefix is None or not key.rpartition("/")[2].startswith(prefix)}
+    await withdraw(s3, bucket, sorted(others - set(keys)))
+
+
+async def find_published(s3: "S3Client", bucket: str, video_id: str) -> dict[str, StoredObject]:
+    """Everything that lies under the video's `hls/`, by its name there."""
     home = f"{rendition_prefix(video_id)}hls/"
-    others: list[str] = []
+    found: dict[str, StoredObject] = {}
     async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=home):
-        found = [entry.get("Key", "") for entry in page.get("Contents", [])]
-        others += [key for key in found if prefix is None or not key.rpartition("/")[2].startswith(prefix)]
-    await withdraw(s3, bucket, sorted(set(others) - set(keys)))
+        for entry in page.get("Contents", []):
+            key, size, etag = entry.get("Key", ""), entry.get("Size", 0), entry.get("ETag", "")
+            found[key.removeprefix(home)] = StoredObject(s3=s3, bucket=bucket, key=key, size=size, etag=etag)
+    return found
 
 
 async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:

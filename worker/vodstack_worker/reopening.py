@@ -16,15 +16,13 @@ def _files(standing: Standing, number: int) -> Iterator[str]:
     made, result = standing.plan, standing.results[number]
     if number == made.sound_number:
         yield f"{AUDIO}/{made.prefix}{INIT}"
-        yield from (f"{AUDIO}/{made.prefix}{segment:05d}.m4s" for segment in range(len(result.lengths)))
+        yield from (f"{AUDIO}/{made.segment_name(segment)}" for segment in range(len(result.lengths)))
         return
     for rung in made.plan.rungs:
         if number == 0:
             yield f"{rung.name}/{made.prefix}{INIT}"
-        yield from (
-            f"{rung.name}/{made.prefix}{segment:05d}.m4s"
-            for segment in _segments(made, made.chunks[number], result.frames)
-        )
+        segments = _segments(made, made.chunks[number], result.frames)
+        yield from (f"{rung.name}/{made.segment_name(segment)}" for segment in segments)
 
 
 def _segments(made: ChunkPlan, chunk: Chunk, frames: int) -> range:

@@ -66,7 +66,7 @@ def _count_frames(home: Path, made: ChunkPlan, chunk: Chunk) -> int:
     for number, path in zip(count(chunk.first // plan.segment), paths, strict=False):
         first = chunk.first + frames
         begins, length = _read_fragments(path.read_bytes())
-        if path.name != f"{made.prefix}{number:05d}.m4s" or first != number * plan.segment:
+        if path.name != made.segment_name(number) or first != number * plan.segment:
             raise MismatchError(f"segment {number} is cut at frame {first}")
         if begins != Fraction(first * plan.timescale) / plan.probe.rate:
             raise MismatchError(f"segment {number} begins at {begins} of {plan.timescale}")
