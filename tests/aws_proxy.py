@@ -16,6 +16,7 @@ from typing import Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 HOP_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "date", "server"})
+_HOLD_SECONDS = 60
 WRITES = frozenset(
     {
         "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems",
@@ -63,6 +64,24 @@ class Interception:
             return self.matches(seen) and self.nth in (None, self.count)
 
 
+class Held:
+    """A request that waits before it is passed on."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self.goes_on = threading.Event()
+
+    def stand(self) -> None:
+        self.came.set()
+        self.goes_on.wait(_HOLD_SECONDS)
+
+    def wait_for_it(self) -> None:
+        assert self.came.wait(_HOLD_SECONDS)
+
+    def release(self) -> None:
+        self.goes_on.set()
+
+
 class AwsProxy:
     """The pass-through; it listens from its construction on, and `seen` holds what came."""
 
@@ -92,6 +111,12 @@ class AwsProxy:
         interception = Interception(matches, nth, before, after, status, lose)
         self.interceptions.append(interception)
         return interception
+
+    def hold(self, matches: Callable[[Seen], bool]) -> Held:
+        """Keep what matches from being passed on until it is released."""
+        held = Held()
+        self.intercept(matches, before=held.stand)
+        return held
 
     def operations(self, matches: Callable[[Seen], bool] = is_write) -> list[str]:
         return [seen.operation for seen in self.seen if matches(seen)]

@@ -1,6 +1,5 @@
 """One key, one video: whoever repeats a request, when, and whatever died meanwhile."""
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,18 +97,12 @@ def test_of_requests_at_the_same_time_one_is_at_work(
     serve: Callable[..., Api], start_process: Callable[..., ApiProcess], proxy: AwsProxy, key: str
 ):
     first, second = serve(AWS_ENDPOINT_URL=proxy.url), start_process()
-    go_on, at_work = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        at_work.set()
-        go_on.wait(60)
-
-    proxy.intercept(is_operation("PutObject"), before=hold)
+    held = proxy.hold(is_operation("PutObject"))
     with ThreadPoolExecutor(1) as pool:
         uploading = pool.submit(first.upload, CONTENT, key=key)
-        at_work.wait(60)
+        held.wait_for_it()
         refused = second.upload(CONTENT, key=key)
-        go_on.set()
+        held.release()
         assert uploading.result().status_code == 201
     assert (_said(refused), refused.headers["retry-after"]) == ((409, IN_PROGRESS), "5")
     assert second.upload(CONTENT, key=key).json() == uploading.result().json()
@@ -190,19 +183,13 @@ def test_an_upload_of_which_nothing_is_known_makes_no_second_video(
 
 def test_a_request_that_slept_finds_its_video_taken_back(shared_proxied: tuple[Api, AwsProxy], api: Api, key: str):
     slow, proxy = shared_proxied
-    go_on, at_work = threading.Event(), threading.Event()
-
-    def sleep() -> None:
-        at_work.set()
-        go_on.wait(60)
-
-    proxy.intercept(is_operation("PutObject"), before=sleep)
+    held = proxy.hold(is_operation("PutObject"))
     with ThreadPoolExecutor(1) as pool:
         sleeping = pool.submit(slow.upload, CONTENT, key=key)
-        at_work.wait(60)
+        held.wait_for_it()
         _let_lapse(api)
         taken_over = api.upload(CONTENT, key=key)
-        go_on.set()
+        held.release()
         assert _said(sleeping.result()) == (409, "urn:vodstack:problem:conflict")
     assert (taken_over.status_code, "idempotent-replayed" in taken_over.headers) == (201, False)
     assert [record.video_id for record in api.living()] == [taken_over.json()["videoId"]]

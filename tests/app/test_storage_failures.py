@@ -116,19 +116,13 @@ def test_a_small_upload_that_nobody_can_take_back_lapses_unless_it_arrives(proxi
 
 
 def test_a_small_upload_that_the_api_left_within_its_call_is_no_video_though_it_arrives(proxied: Api, proxy: AwsProxy):
-    at_work, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        at_work.set()
-        go_on.wait(60)
-
-    proxy.intercept(is_operation("PutObject"), before=hold)
+    held = proxy.hold(is_operation("PutObject"))
     with ThreadPoolExecutor(1) as pool:
         with serving(proxied.foundation, AWS_ENDPOINT_URL=proxy.url, VODSTACK_SHUTDOWN_GRACE_SECONDS="0") as leaving:
             sending = pool.submit(httpx.post, f"{leaving.url}/videos", files={"file": SMALL}, timeout=60)
-            assert at_work.wait(60)
+            held.wait_for_it()
         assert [record.status for record in proxied.records()] == [Status.DELETED]
-        go_on.set()
+        held.release()
         assert sending.exception() or sending.result().status_code >= 500
     while not proxied.objects():
         pass

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import yaml
+from tests.films import make_film
 
 from .conftest import ROOT, free_port
 
@@ -86,15 +87,8 @@ def project(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
-    text = path.with_suffix(".srt")
-    text.write_text("1\n00:00:01,000 --> 00:00:04,000\nfirst\n\n2\n00:00:08,000 --> 00:00:11,500\nlast\n")
-    inputs = ["-f", "lavfi", "-i", f"testsrc2=size=160x90:rate=25:duration={SECONDS}"]
-    inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={SECONDS}", "-i", text]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    captions = ["-c:s", "mov_text", "-metadata:s:s:0", "language=eng"]
-    subprocess.run([ffmpeg, "-v", "error", "-y", *inputs, *encoding, *captions, path], check=True)
-    return path
+    text = "1\n00:00:01,000 --> 00:00:04,000\nfirst\n\n2\n00:00:08,000 --> 00:00:11,500\nlast\n"
+    return make_film(ffmpeg, tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, text=text)
 
 
 @pytest.fixture(scope="module")

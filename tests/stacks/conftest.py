@@ -243,3 +243,14 @@ def everything() -> Deployed:
 @pytest.fixture(scope="session")
 def dev() -> Deployed:
     return ALTERNATIVES["dev"].known
+
+
+def pod_and_container(deployed: Deployed, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What runs a service: its pod, and the one container in it."""
+    pod = deployed.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]["spec"]
+    return pod, pod["containers"][0]
+
+
+def environment_of(deployed: Deployed, name: str = "api") -> dict[str, Any]:
+    """A service's variables; None for one whose value comes from elsewhere."""
+    return {each["name"]: each.get("value") for each in pod_and_container(deployed, name)[1]["env"]}

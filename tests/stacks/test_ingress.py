@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.stacks.conftest import environment_of
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from vodstack_app.server import KEEP_ALIVE_SECONDS
@@ -81,7 +82,7 @@ def test_it_speaks_modern_tls_alone_to_the_ranges_that_the_config_names(exposed,
     assert _annotation(exposed, name, "ssl-policy") == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     assert _annotation(exposed, name, "inbound-cidrs") == "198.51.100.0/24,203.0.113.0/24"
     assert exposed.outputs["apiUrl"] == "https://videos.example.com"
-    assert _environment(exposed)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
+    assert environment_of(exposed)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
 
 
 def test_tokens_are_checked_at_the_edge_wherever_the_api_asks_for_one(run, exposed):
@@ -153,7 +154,7 @@ def test_it_asks_the_pods_themselves_and_gives_running_uploads_their_time(expose
     attributes = _annotation(exposed, "api", "target-group-attributes").split(",")
     assert f"deregistration_delay.timeout_seconds={grace}" in attributes
     drain = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    environment = _environment(exposed)
+    environment = environment_of(exposed)
     assert drain == 15
     assert drain + int(environment["VODSTACK_SHUTDOWN_GRACE_SECONDS"]) < grace
 
@@ -197,14 +198,9 @@ def test_the_api_admits_the_load_balancers_subnets_alone(exposed, bare):
             assert ipaddress.ip_network(peer["ipBlock"]["cidr"]).prefixlen > 16
 
 
-def _environment(deployed):
-    pod = deployed.one("kubernetes:apps/v1:Deployment", "api").inputs["spec"]["template"]["spec"]
-    return {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
-
-
 async def test_the_api_believes_the_load_balancer_alone_that_a_client_came_by_tls(exposed):
     """Otherwise the URLs of videos would say http, where nobody listens."""
-    trusted = _environment(exposed)["FORWARDED_ALLOW_IPS"]
+    trusted = environment_of(exposed)["FORWARDED_ALLOW_IPS"]
     seen = []
 
     async def record(scope, _receive, _send):
@@ -220,7 +216,7 @@ async def test_the_api_believes_the_load_balancer_alone_that_a_client_came_by_tl
 
 
 def test_without_a_load_balancer_that_speaks_http_no_header_is_believed(dev):
-    assert "FORWARDED_ALLOW_IPS" not in _environment(dev)
+    assert "FORWARDED_ALLOW_IPS" not in environment_of(dev)
 
 
 def test_a_network_without_such_subnets_is_an_error_with_a_sentence(run):

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.stacks.conftest import environment_of, pod_and_container
 
 from vodstack_contracts.memory import MIB, media_bytes
 
@@ -35,23 +36,15 @@ CALLS = {
     "receive_message": "sqs:ReceiveMessage",
     "scan": "dynamodb:Scan",
     "send_message": "sqs:SendMessage",
+    "send_message_batch": "sqs:SendMessage",
     "update_item": "dynamodb:UpdateItem",
     "upload_part": "s3:PutObject",
 }
 
 
-def _container(deployed, name):
-    pod = deployed.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]["spec"]
-    return pod, pod["containers"][0]
-
-
-def _environment(deployed):
-    return {each["name"]: each["value"] for each in _container(deployed, "api")[1]["env"]}
-
-
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
-    pod, container = _container(dev, name)
+    pod, container = pod_and_container(dev, name)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] == 65532
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -67,7 +60,7 @@ def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
 
 @pytest.mark.parametrize(("name", "port_name", "port"), [("api", "http", 8080), ("worker", "metrics", 9090)])
 def test_probes_and_ports_agree(dev, name, port_name, port):
-    _, container = _container(dev, name)
+    _, container = pod_and_container(dev, name)
     assert container["ports"] == [{"name": port_name, "containerPort": port}]
     for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
         assert container[probe]["httpGet"] == {"path": path, "port": port_name}
@@ -75,7 +68,7 @@ def test_probes_and_ports_agree(dev, name, port_name, port):
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_memory_is_limited_to_what_is_requested_and_cpu_is_not_limited(dev, name):
-    _, container = _container(dev, name)
+    _, container = pod_and_container(dev, name)
     resources = container["resources"]
     assert resources["limits"]["memory"] == resources["requests"]["memory"]
     assert "cpu" in resources["requests"]
@@ -84,7 +77,7 @@ def test_memory_is_limited_to_what_is_requested_and_cpu_is_not_limited(dev, name
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_pods_spread_over_zones_and_leave_one_at_a_time(dev, name):
-    pod, _ = _container(dev, name)
+    pod, _ = pod_and_container(dev, name)
     assert [each["topologyKey"] for each in pod["topologySpreadConstraints"]] == [
         "topology.kubernetes.io/zone",
         "kubernetes.io/hostname",
@@ -107,7 +100,7 @@ def test_services_find_what_the_foundation_made(dev):
         "VODSTACK_LOG_LEVEL": "info",
     }
     for name in ("api", "worker"):
-        _, container = _container(dev, name)
+        _, container = pod_and_container(dev, name)
         assert container["envFrom"] == [{"configMapRef": {"name": "settings"}}]
 
 
@@ -128,8 +121,8 @@ def _checksum(deployed, name):
 
 
 def test_the_worker_stops_before_its_scratch_is_full_and_knows_the_queues_timeout(dev):
-    pod, container = _container(dev, "worker")
-    environment = {each["name"]: each["value"] for each in container["env"]}
+    pod, container = pod_and_container(dev, "worker")
+    environment = environment_of(dev, "worker")
     assert environment["VODSTACK_SCRATCH_DIR"] == "/scratch"
     assert container["volumeMounts"] == [{"name": "scratch", "mountPath": "/scratch"}]
     assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}}]
@@ -138,19 +131,19 @@ def test_the_worker_stops_before_its_scratch_is_full_and_knows_the_queues_timeou
 
 
 def test_the_config_says_how_long_a_chunk_is(changed):
-    _, container = _container(changed, "worker")
+    _, container = pod_and_container(changed, "worker")
     assert {"name": "VODSTACK_CHUNK_SECONDS", "value": "40"} in container["env"]
 
 
 def test_a_stopping_api_gets_time_for_running_uploads_within_its_grace_period(dev):
-    pod, container = _container(dev, "api")
-    environment = {each["name"]: each["value"] for each in container["env"]}
+    pod, container = pod_and_container(dev, "api")
+    environment = environment_of(dev, "api")
     drain = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert drain + int(environment["VODSTACK_SHUTDOWN_GRACE_SECONDS"]) < pod["terminationGracePeriodSeconds"]
 
 
 def test_everyone_is_let_in_only_where_the_config_says_so(dev):
-    _, container = _container(dev, "api")
+    _, container = pod_and_container(dev, "api")
     assert {"name": "VODSTACK_AUTH", "value": "none"} in container["env"]
 
 
@@ -163,7 +156,7 @@ def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_nam
     }
     traces = {"tracesEndpoint": "http://collector.observability:4318"}
     asking = run("dev", services={"auth": "oidc", "oidc": oidc, "images": {"tag": "v1"}, "api": limits, **traces})
-    environment = {each["name"]: each.get("value") for each in _container(asking, "api")[1]["env"]}
+    environment = environment_of(asking)
     assert environment["VODSTACK_AUTH"] == "oidc"
     assert environment["VODSTACK_OIDC_ISSUER"] == "https://issuer.example/pool"
     assert environment["VODSTACK_OIDC_CLIENT_IDS"] == "web,batch"
@@ -234,7 +227,7 @@ def test_the_api_is_internal_unless_the_config_opens_it(dev):
     service = dev.one("kubernetes:core/v1:Service", "api").inputs["spec"]
     assert service["type"] == "ClusterIP"
     assert dev.outputs["apiUrl"] == "http://api.vodstack.svc.cluster.local"
-    assert "VODSTACK_PUBLIC_URL" not in _environment(dev)
+    assert "VODSTACK_PUBLIC_URL" not in environment_of(dev)
 
 
 def test_a_load_balancer_admits_its_ranges_alone(run):
@@ -246,7 +239,7 @@ def test_a_load_balancer_admits_its_ranges_alone(run):
     assert service["spec"]["ports"][0]["port"] == 80
     assert service["metadata"]["annotations"] == {"service.beta.kubernetes.io/aws-load-balancer-type": "nlb"}
     # Nobody knows by which name clients call it: the request's own is what its answer names.
-    assert "VODSTACK_PUBLIC_URL" not in _environment(opened)
+    assert "VODSTACK_PUBLIC_URL" not in environment_of(opened)
 
 
 def test_with_a_certificate_the_load_balancer_speaks_tls(run):
@@ -258,60 +251,19 @@ def test_with_a_certificate_the_load_balancer_speaks_tls(run):
     assert service["spec"]["ports"][0]["port"] == 443
     annotations = service["metadata"]["annotations"]
     assert annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"] == certificate
-    assert opened.outputs["apiUrl"] == _environment(opened)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
-
-
-def test_images_are_the_registrys_by_tag_unless_given(run, dev):
-    assert _container(dev, "api")[1]["image"] == f"{dev.outputs['apiRepositoryUrl']}:v0.1.0"
-    given = {"api": "registry.example/api@sha256:" + "0" * 64, "worker": "registry.example/worker:1"}
-    other = run("dev", services={"auth": "none", "images": given})
-    assert _container(other, "worker")[1]["image"] == given["worker"]
-
-
-@pytest.mark.parametrize(("name", "folder"), [("api", "app"), ("worker", "worker")])
-def test_the_program_builds_images_on_request_and_runs_them_by_digest(run, name, folder):
-    building = run("dev", services={"images": {"build": True}})
-    image = building.one("docker-build:index:Image", name)
-    repository = building.outputs[f"{name}RepositoryUrl"]
-    assert _container(building, name)[1]["image"] == f"{repository}@{image.outputs['digest']}"
-    (export,) = (each["registry"] for each in image.inputs["exports"])
-    assert export["names"] == [repository]
-    assert export["push"] is export["pushByDigest"] is True
-    assert image.inputs["platforms"] == ["linux/arm64"]
-    assert image.inputs["buildOnPreview"] is False
-    assert (ROOT / "stacks" / image.inputs["context"]["location"]).resolve() == ROOT
-    assert (ROOT / "stacks" / image.inputs["dockerfile"]["location"]).resolve() == ROOT / folder / "Dockerfile"
-
-
-def test_a_built_images_cache_takes_the_one_tag_that_may_move_and_its_login_stays_secret(run):
-    building = run("dev", services={"images": {"build": True}})
-    image = building.one("docker-build:index:Image", "api")
-    (allowed,) = building.one("aws:ecr/repository:Repository", "api").inputs["imageTagMutabilityExclusionFilters"]
-    cache = f"{building.outputs['apiRepositoryUrl']}:{allowed['filter']}"
-    assert image.inputs["cacheFrom"] == [{"registry": {"ref": cache}}]
-    assert image.inputs["cacheTo"][0]["registry"]["ref"] == cache
-    assert image.inputs["cacheTo"][0]["registry"]["imageManifest"] is True
-    assert image.inputs["registries"][0]["address"] == cache.partition("/")[0]
-    assert "registries" in image.secret_inputs
-
-
-def test_a_reference_comes_before_a_build(run):
-    given = {"build": True, "api": "registry.example/api@sha256:" + "0" * 64}
-    building = run("dev", services={"images": given})
-    assert [image.name for image in building.of_type("docker-build:index:Image")] == ["worker"]
-    assert _container(building, "api")[1]["image"] == given["api"]
+    assert opened.outputs["apiUrl"] == environment_of(opened)["VODSTACK_PUBLIC_URL"] == "https://videos.example.com"
 
 
 def test_an_api_takes_no_more_uploads_at_a_time_than_its_memory_holds(dev):
-    _, container = _container(dev, "api")
-    environment = {each["name"]: each["value"] for each in container["env"]}
+    _, container = pod_and_container(dev, "api")
+    environment = environment_of(dev, "api")
     memory = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
     assert 100 + 27 * int(environment["VODSTACK_MAX_UPLOADS"]) <= memory
 
 
 def test_a_workers_media_tools_get_what_its_memory_leaves_beside_itself(dev):
-    _, container = _container(dev, "worker")
-    environment = {each["name"]: each["value"] for each in container["env"]}
+    _, container = pod_and_container(dev, "worker")
+    environment = environment_of(dev, "worker")
     memory = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
     assert int(environment["VODSTACK_MEDIA_MEMORY_BYTES"]) == media_bytes(
         memory * MIB, int(environment["VODSTACK_JOBS"])

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.stacks.conftest import environment_of
 
 from vodstack_app.auth.issuer import is_trustworthy
 from vodstack_platform.embedded.errors import ProgramError
@@ -13,17 +14,12 @@ def issuing(everything):
     return everything
 
 
-def _environment(deployed):
-    pod = deployed.one("kubernetes:apps/v1:Deployment", "api").inputs["spec"]["template"]["spec"]
-    return {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
-
-
 def _client(deployed):
     return deployed.one("aws:cognito/userPoolClient:UserPoolClient")
 
 
 def test_the_api_takes_the_pools_tokens_by_their_client_and_their_prefix(issuing):
-    environment = _environment(issuing)
+    environment = environment_of(issuing)
     pool = issuing.one("aws:cognito/userPool:UserPool")
     assert environment["VODSTACK_AUTH"] == "oidc"
     assert environment["VODSTACK_OIDC_ISSUER"] == f"https://{pool.outputs['endpoint']}"
@@ -37,7 +33,7 @@ def test_the_api_takes_the_pools_tokens_by_their_client_and_their_prefix(issuing
 def test_every_scope_of_the_api_is_one_of_the_pools(issuing):
     server = issuing.one("aws:cognito/resourceServer:ResourceServer").inputs
     assert {f"{server['identifier']}/{scope['scopeName']}" for scope in server["scopes"]} == {
-        f"{_environment(issuing)['VODSTACK_OIDC_SCOPE_PREFIX']}videos:{what}" for what in ("read", "write", "admin")
+        f"{environment_of(issuing)['VODSTACK_OIDC_SCOPE_PREFIX']}videos:{what}" for what in ("read", "write", "admin")
     }
 
 
@@ -76,7 +72,7 @@ def test_the_pool_and_its_client_are_not_lost_by_accident(run, issuing):
 
 def test_whoever_consumes_the_stack_learns_where_tokens_are_got(run, issuing):
     assert issuing.outputs["tokenUrl"] == "https://our-videos.auth.us-east-1.amazoncognito.com/oauth2/token"
-    assert issuing.outputs["tokenIssuer"] == _environment(issuing)["VODSTACK_OIDC_ISSUER"]
+    assert issuing.outputs["tokenIssuer"] == environment_of(issuing)["VODSTACK_OIDC_ISSUER"]
     assert issuing.outputs["tokenClientIds"] == _client(issuing).id
     unnamed = run("emulator", foundation={"cognito": {"deletionProtection": False}})
     assert unnamed.outputs["tokenUrl"].startswith("https://vodstack-emulator-123456789012.auth.")

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.aws_proxy import AwsProxy
+from tests.films import make_film
 
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item
@@ -241,15 +242,8 @@ def tiny_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten seconds: more than two of the chunks that tests make, with a word to be read in the last."""
-    path = tmp_path_factory.mktemp("clips") / "film.mp4"
-    text = path.with_name("text.srt")
-    text.write_text("1\n00:00:09,100 --> 00:00:09,900\nlast\n\n")
-    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=10"]
-    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=10"]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    captions = ["-i", text, "-c:s", "mov_text", "-metadata:s:s:0", "language=eng"]
-    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *tone, *captions, *encoding, path], check=True)
-    return path
+    text = "1\n00:00:09,100 --> 00:00:09,900\nlast\n\n"
+    return make_film(ffmpeg, tmp_path_factory.mktemp("clips") / "film.mp4", seconds=10, text=text)
 
 
 @pytest.fixture
