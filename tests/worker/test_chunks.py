@@ -35,11 +35,12 @@ def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, worker
     video_id = videos.upload(film)
     left_open = rendition_key(video_id, "video.mp4")
     videos.s3.create_multipart_upload(Bucket=videos.foundation.bucket, Key=left_open)
-    worker = workers.start(**SMALL_CHUNKS, **scarce(film))
+    worker = workers.start(**SMALL_CHUNKS, **scarce(film), VODSTACK_JOBS="1")
     record = videos.wait_until(video_id, Status.READY, Status.FAILED)
     assert record.status is Status.READY, worker.log()
     assert record.plan.way is Way.CHUNKS
     assert record.plan.chunks == 3
+    assert re.findall(r'"chunk": (\d+), .*"chunk taken"', worker.log()) == ["3", "0", "1", "2"]
     assert record.attempts == 1
     assert record.progress == 1.0
     assert set(record.stage_seconds) == {"probe", "transcode", "publish"}

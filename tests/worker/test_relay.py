@@ -56,6 +56,52 @@ def test_a_tool_reads_the_files_of_its_job_and_no_others(scratch: Scratch, limit
     assert relay.sent_bytes == 3
 
 
+STAY = """
+import sys, time, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=5) as answer:
+    time.sleep(60)
+"""
+MIB = 1024**2
+
+
+class Asked:
+    """A large object that tells when more than one piece of it is asked for and not sent."""
+
+    size = 64 * MIB
+    largest_piece = 4 * MIB
+
+    def __init__(self) -> None:
+        self.ahead = asyncio.Event()
+        self.relay: Relay | None = None
+
+    async def read(self, start: int, end: int) -> bytes:
+        assert self.relay
+        if end - self.relay.sent_bytes > self.largest_piece:
+            self.ahead.set()
+        return bytes(end - start)
+
+
+def test_the_next_piece_is_fetched_while_one_is_stuck(scratch: Scratch, limits: Limits):
+    program = Path("/usr/bin/python3")
+    if not program.exists():
+        pytest.skip("there is no Python that any user may run")
+    asked: Any = Asked()
+    asked.relay = relay = Relay({SOURCE: asked})
+
+    async def read(folder: Path) -> None:
+        words = ["-I", "-S", "-c", STAY, relay.url(SOURCE)]
+        tool = asyncio.create_task(run_tool(str(program), words, folder, limits, relay=relay))
+        try:
+            async with asyncio.timeout(20):
+                await asked.ahead.wait()
+        finally:
+            tool.cancel()
+            await asyncio.gather(tool, return_exceptions=True)
+
+    with scratch.job() as folder:
+        asyncio.run(read(folder))
+
+
 def refer_to(url: bytes, data: bytes) -> bytes:
     """An MP4 whose pictures lie, by its own word, at an address."""
     at = data.index(b"dref") - 4

@@ -223,9 +223,11 @@ class Pipeline:
 
 
 def _to_chunks(standing: Standing, plan: EncodePlan) -> ToChunks:
+    """The sound goes first: of a long film it is the longest job, and would go on when everything else is done."""
     made = standing.plan
+    missing = sorted(standing.missing, key=lambda number: number != made.sound_number)
     return ToChunks(
         plan=plan,
-        jobs=[ChunkJob(video_id=made.video_id, plan_id=made.plan_id, number=number) for number in standing.missing],
+        jobs=[ChunkJob(video_id=made.video_id, plan_id=made.plan_id, number=number) for number in missing],
         progress=progress_of(Stage.TRANSCODE, standing.fraction),
     )

@@ -5,7 +5,8 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,9 +121,10 @@ class Relay:
         response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
         try:
             await response.prepare(request)
-            async for piece in self._pieces(file, start, end):
-                await response.write(piece)
-                self.sent_bytes += len(piece)
+            async with aclosing(self._pieces(file, start, end)) as pieces:
+                async for piece in pieces:
+                    await response.write(piece)
+                    self.sent_bytes += len(piece)
         except ConnectionError:
             # The tool has read what it wanted and jumps elsewhere, or is no more.
             return response
@@ -134,22 +136,36 @@ class Relay:
             _break(request)
         return response
 
-    async def _pieces(self, file: StoredObject | bytes, start: int, end: int) -> AsyncIterator[bytes]:
+    async def _pieces(self, file: StoredObject | bytes, start: int, end: int) -> AsyncGenerator[bytes]:
+        """Whoever reads on is sent one piece while the next is fetched; who only looks has none fetched in vain."""
         if isinstance(file, bytes):
             yield file[start:end]
             return
         length = _FIRST_PIECE_BYTES
-        while start < end:
-            stop = min(end, start + length)
-            began = time.monotonic()
-            self._waiting_since.append(began)
-            try:
-                piece = await file.read(start, stop)
-            finally:
-                self._waiting_since.remove(began)
-                self._waited_seconds += time.monotonic() - began
-            yield piece
-            start, length = stop, min(2 * length, _LARGEST_PIECE_BYTES)
+        ahead: asyncio.Task[bytes] | None = None
+        try:
+            while start < end:
+                stop = min(end, start + length)
+                piece = await self._waited(ahead or asyncio.create_task(file.read(start, stop)))
+                reads_on = length > _FIRST_PIECE_BYTES
+                start, length = stop, min(2 * length, _LARGEST_PIECE_BYTES)
+                ahead = None
+                if reads_on and start < end:
+                    ahead = asyncio.create_task(file.read(start, min(end, start + length)))
+                yield piece
+        finally:
+            if ahead:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _waited(self, reading: asyncio.Task[bytes]) -> bytes:
+        began = time.monotonic()
+        self._waiting_since.append(began)
+        try:
+            return await reading
+        finally:
+            self._waiting_since.remove(began)
+            self._waited_seconds += time.monotonic() - began
 
 
 def _break(request: web.Request) -> None:
