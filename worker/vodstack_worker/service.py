@@ -55,17 +55,7 @@ async def serve(settings: Settings) -> None:
             settings.scratch_directory, jobs=settings.jobs, job_bytes=settings.scratch_bytes, uid=settings.media_uid
         )
         stack.callback(scratch.close)
-        connect = cast("Callable[..., AbstractAsyncContextManager[Any]]", get_session().create_client)  # pyright: ignore[reportUnknownMemberType] - untyped
-        config = AioConfig(
-            region_name=settings.region,
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            max_pool_connections=_CONNECTIONS_PER_JOB * settings.jobs,
-        )
-        s3: S3Client = await stack.enter_async_context(connect("s3", config=config))
-        sqs: SQSClient = await stack.enter_async_context(connect("sqs", config=config))
-        dynamodb: DynamoDBClient = await stack.enter_async_context(connect("dynamodb", config=config))
+        s3, sqs, dynamodb = await _connect(stack, settings)
         arrivals = JobQueue(sqs, settings.queue_url, visibility_timeout=settings.visibility_timeout)
         limits = media_limits(settings, scratch)
         chunks = None
@@ -91,6 +81,22 @@ async def serve(settings: Settings) -> None:
         log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
         await consumer.run(stop)
         log.info("stopped")
+
+
+async def _connect(stack: AsyncExitStack, settings: Settings) -> "tuple[S3Client, SQSClient, DynamoDBClient]":
+    """Clients that are closed with the stack."""
+    connect = cast("Callable[..., AbstractAsyncContextManager[Any]]", get_session().create_client)  # pyright: ignore[reportUnknownMemberType] - untyped
+    config = AioConfig(
+        region_name=settings.region,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=_CONNECTIONS_PER_JOB * settings.jobs,
+    )
+    s3: S3Client = await stack.enter_async_context(connect("s3", config=config))
+    sqs: SQSClient = await stack.enter_async_context(connect("sqs", config=config))
+    dynamodb: DynamoDBClient = await stack.enter_async_context(connect("dynamodb", config=config))
+    return s3, sqs, dynamodb
 
 
 def media_limits(settings: Settings, scratch: Scratch) -> Limits:
