@@ -30,7 +30,8 @@ from vodstack_worker.captions import make_captions
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.playlists import read_playlist
-from vodstack_worker.probe import Probe, probe
+from vodstack_worker.probe import probe
+from vodstack_worker.probed import Probe
 from vodstack_worker.publish import Published, measure_output
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import GIB

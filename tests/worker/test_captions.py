@@ -22,7 +22,8 @@ from vodstack_worker.captions import make_captions
 from vodstack_worker.cues import read_cues, write_cues
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import plan_encode
-from vodstack_worker.probe import Probe, probe
+from vodstack_worker.probe import probe
+from vodstack_worker.probed import Probe
 from vodstack_worker.scratch import Scratch
 
 MPD = {"": "urn:mpeg:dash:schema:mpd:2011"}

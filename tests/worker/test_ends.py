@@ -33,7 +33,7 @@ from vodstack_contracts.videos import (
 from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import JobRefusedError, RetryError
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode
-from vodstack_worker.probe import Probe
+from vodstack_worker.probed import Probe
 from vodstack_worker.segments import ChunkResult
 
 NEVER_SECONDS = "600"

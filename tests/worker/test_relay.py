@@ -17,7 +17,8 @@ from vodstack_worker.arguments import Share, encode_arguments
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.media_process import Limits, run_tool
 from vodstack_worker.plans import plan_encode
-from vodstack_worker.probe import SOURCE, probe
+from vodstack_worker.probe import probe
+from vodstack_worker.probed import SOURCE
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch
 

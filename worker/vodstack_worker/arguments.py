@@ -7,7 +7,7 @@ from vodstack_worker.codecs import CODEC_WHITELIST
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
 from vodstack_worker.ladder import Rung
 from vodstack_worker.plans import Chunk, Plan
-from vodstack_worker.probe import MAX_PIXELS, MAX_STREAMS, SOURCE
+from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS, SOURCE
 
 OUTPUT = "out"
 AUDIO = "audio"
@@ -57,7 +57,7 @@ def encode_arguments(plan: Plan, share: Share, cpu_seconds: int) -> list[str]:
     rungs = enumerate(plan.rungs if share.pictures else ())
     return [
         *QUIET,
-        *("-progress", "pipe:1", "-stats_period", "0.5"),
+        *("-progress", "pipe:1", "-stats_period", "1"),
         *("-max_alloc", str(_MAX_ALLOCATION_BYTES), "-timelimit", str(cpu_seconds)),
         *("-filter_complex_threads", str(plan.threads)),
         *input_arguments(plan, share),

@@ -14,7 +14,7 @@ from vodstack_worker.chunk_table import Standing
 from vodstack_worker.errors import FallBackError
 from vodstack_worker.media_process import Limits
 from vodstack_worker.playlists import MediaPlaylist, measured
-from vodstack_worker.probe import SOURCE
+from vodstack_worker.probed import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
 from vodstack_worker.publish import Published, describe_output, find_published, open_upload, require_duration
 from vodstack_worker.relay import Relay, StoredObject

@@ -18,7 +18,7 @@ from vodstack_worker.errors import RetryError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import caption_playlist
-from vodstack_worker.probe import MAX_STREAMS
+from vodstack_worker.probed import MAX_STREAMS
 from vodstack_worker.scratch import make_folder
 
 _RAW = "captions"

@@ -17,7 +17,7 @@ from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.plans import ChunkPlan
-from vodstack_worker.probe import SOURCE
+from vodstack_worker.probed import SOURCE
 from vodstack_worker.publish import send_files, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch

@@ -1,23 +1,16 @@
 """Puts a media tool into its cage: limits, no privileges, no network where the kernel allows, death with its parent.
 
-Standard library alone: it is run by path, before anything of a hostile file is read, and ends as the tool itself.
+It is run by path before every tool, and ends as the tool itself: so it imports little, for that is most of its time.
 """
 
-import contextlib
 import ctypes
-import fcntl
-import json
 import os
 import resource
-import signal
-import socket
-import struct
 import sys
-from pathlib import Path
-from typing import TypedDict
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_SIGKILL = 9
 CANNOT_RUN = 126
 _CPU_GRACE_SECONDS = 5
 _ELF = b"\x7fELF"
@@ -30,33 +23,40 @@ PORT = "{port}"
 NO_DOOR = -1
 
 
-class Cage(TypedDict):
-    """What a media tool may use. The worker itself watches `memory_bytes`, of what is resident."""
+def write_cage(
+    *,
+    memory_bytes: int,
+    address_bytes: int,
+    cpu_seconds: int,
+    file_bytes: int,
+    open_files: int,
+    uid: int,
+    parent: int,
+    door: int,
+) -> str:
+    """What a media tool may use, as an argument. The worker itself watches `memory_bytes`, of what is resident."""
+    return ",".join(f"{name}={value}" for name, value in locals().items())
 
-    memory_bytes: int
-    address_bytes: int
-    cpu_seconds: int
-    file_bytes: int
-    open_files: int
-    uid: int
-    parent: int
-    door: int
+
+def read_cage(text: str) -> dict[str, int]:
+    """What `write_cage` was called with."""
+    pairs = (pair.partition("=") for pair in text.split(","))
+    return {name: int(value) for name, _, value in pairs}
 
 
-def confine(cage: Cage) -> int:
+def confine(cage: dict[str, int]) -> int:
     """Confine this process, for good. Gives the port at which the worker answers it, 0 if it does not."""
     libc = ctypes.CDLL(None, use_errno=True)
     _leave_network(libc)
     port = 0 if cage["door"] == NO_DOOR else _open_door(cage["door"])
     # Should memory run out between two looks of the worker, this process is to go, not the worker.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    _write_if_allowed("/proc/self/oom_score_adj", "1000")
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(cage["uid"])
         os.setuid(cage["uid"])
     # A change of user clears the death signal, so it is set after it.
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != cage["parent"]:
         raise SystemExit("the worker is gone")
@@ -82,10 +82,22 @@ def _leave_network(libc: ctypes.CDLL) -> None:
     if uid == 0:
         libc.unshare(_CLONE_NEWNET)
     elif libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
-        with contextlib.suppress(OSError):
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-            Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+        _write_if_allowed("/proc/self/setgroups", "deny")
+        _write_if_allowed("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write_if_allowed("/proc/self/gid_map", f"{gid} {gid} 1")
+
+
+def _write_if_allowed(path: str, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, text.encode())
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _open_door(control: int) -> int:
@@ -93,6 +105,11 @@ def _open_door(control: int) -> int:
 
     Where it was made is where it stays: the worker answers on it from outside, and nothing else is to be reached.
     """
+    import contextlib  # noqa: PLC0415 - not every tool needs a door
+    import fcntl  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+    import struct  # noqa: PLC0415
+
     with socket.socket(fileno=control) as worker, socket.socket() as door:
         with contextlib.suppress(OSError):
             # A new network begins with its loopback down; in the worker's own, this may not be done and need not.
@@ -111,7 +128,7 @@ def main() -> None:
         # Opened now and executed by its descriptor: the unprivileged user may not be able to walk its path.
         descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
         binary = os.pread(descriptor, len(_ELF), 0) == _ELF
-        port = confine(json.loads(cage))
+        port = confine(read_cage(cage))
         arguments = [argument.replace(PORT, str(port)) for argument in sys.argv[2:]]
         os.execve(descriptor if binary else program, arguments, environment)  # noqa: S606 - no shell wanted
     except OSError as error:

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from vodstack_worker.confine import PORT, confine
+from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE
 
@@ -60,7 +60,7 @@ class Outlet:
 def main() -> None:
     """Confine, join, print."""
     cage, descriptor, index_bytes, *playlists = sys.argv[1:]
-    port = confine(json.loads(cage))
+    port = confine(read_cage(cage))
     addresses = [playlist.replace(PORT, str(port)) for playlist in playlists]
     try:
         counts = _join(addresses, Outlet(int(descriptor)), int(index_bytes))

@@ -24,6 +24,8 @@ _TICK_SECONDS = 1.0
 _BEATS_PER_TIMEOUT = 4
 _MARGIN = 0.1
 _LAST_BEAT_SECONDS = 5.0
+# What of progress is worth a write.
+_STEP = 0.01
 
 
 class Held(Protocol):
@@ -82,18 +84,18 @@ class LeaseKeeper:
         """Beat until cancelled. Raises LeaseLostError."""
         beat = self._visibility / _BEATS_PER_TIMEOUT
         next_beat = time.time() + beat
-        written = (work.stage, work.progress)
+        written_stage, written_progress = work.stage, work.progress
         while True:
             await asyncio.sleep(min(_TICK_SECONDS, beat))
-            moment, standing = time.time(), (work.stage, work.progress)
-            if moment < next_beat and standing == written:
+            moment, stage, progress = time.time(), work.stage, work.progress
+            if moment < next_beat and stage is written_stage and progress < written_progress + _STEP:
                 continue
             try:
                 await _to_its_end(self._write(work, extend=moment >= next_beat))
             except AWS_ERRORS as error:
                 self._require_time(error)
                 continue
-            written = standing
+            written_stage, written_progress = stage, progress
             next_beat = moment + beat if moment >= next_beat else next_beat
 
     async def _write(self, work: Work, *, extend: bool) -> None:

@@ -1,7 +1,6 @@
 """How any tool that opens a client's file is run: in its own session, caged, bounded in time, output and scratch."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -22,8 +21,10 @@ _OPEN_FILES = 256
 _LINE_BYTES = 64 * 1024
 _STDERR_LINES = 20
 _STDOUT_BYTES = 1024 * 1024
-_WATCH_SECONDS = 1.0
-_PACE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 1.0
+_SHORTEST_PAUSE_SECONDS = 0.1
+# About as fast as a process can fill memory. A look takes the core from the encoder: none comes before it has to.
+_FILL_BYTES_PER_SECOND = 4 * 1024**3
 _WALL_TIME = "wall time"
 # A bound for the moment between two looks. A tool's address space is a multiple of what it holds: arenas, stacks.
 _ADDRESS_BYTES = 8 * 1024**3
@@ -139,7 +140,7 @@ async def _confined(
 
 
 def _cage(limits: Limits, door: int) -> str:
-    cage = confine.Cage(
+    return confine.write_cage(
         memory_bytes=limits.memory_bytes,
         address_bytes=_ADDRESS_BYTES + _ADDRESS_FACTOR * limits.memory_bytes,
         cpu_seconds=limits.cpu_seconds,
@@ -149,7 +150,6 @@ def _cage(limits: Limits, door: int) -> str:
         parent=os.getpid(),
         door=door,
     )
-    return json.dumps(cage)
 
 
 async def _run(
@@ -218,29 +218,34 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
     """The name of the limit for which this killed the process."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.wall_seconds
-    tree, used, look_again = [process.pid], 0, 0.0
+    pause = _SHORTEST_PAUSE_SECONDS
     while True:
-        await asyncio.sleep(min(_PACE_SECONDS, max(0.0, end - loop.time())))
-        now = loop.time()
-        if limits.pause_bytes or now >= look_again:
-            tree, used = await asyncio.to_thread(_look_at, process.pid, folder)
-            look_again = now + _WATCH_SECONDS
-        if resident_bytes(tree) > limits.memory_bytes:
+        await asyncio.sleep(min(pause, max(0.0, end - loop.time())))
+        resident, used = await asyncio.to_thread(_look_at, process.pid, folder)
+        if resident > limits.memory_bytes:
             exceeded = "memory"
-        elif now >= end:
+        elif loop.time() >= end:
             exceeded = _WALL_TIME
         elif used > limits.scratch_bytes:
             exceeded = "scratch space"
         else:
+            pause = _pause_before_limit(limits.memory_bytes - resident)
             if limits.pause_bytes:
+                pause = _SHORTEST_PAUSE_SECONDS
                 _signal_group(process, signal.SIGSTOP if used > limits.pause_bytes else signal.SIGCONT)
             continue
         _signal_group(process, signal.SIGKILL)
         return exceeded
 
 
-def _look_at(process: int, folder: Path) -> tuple[list[int], int]:
-    return tree_of(process), used_bytes(folder)
+def _pause_before_limit(spare_bytes: int) -> float:
+    wanted = spare_bytes / _FILL_BYTES_PER_SECOND
+    return min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, wanted))
+
+
+def _look_at(process: int, folder: Path) -> tuple[int, int]:
+    """Bytes in memory and in the folder."""
+    return resident_bytes(tree_of(process)), used_bytes(folder)
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

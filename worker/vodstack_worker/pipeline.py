@@ -21,7 +21,8 @@ from vodstack_worker.multipart import abort_open
 from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
 from vodstack_worker.playlists import read_playlist
-from vodstack_worker.probe import SOURCE, Probe, probe
+from vodstack_worker.probe import probe
+from vodstack_worker.probed import SOURCE, Probe
 from vodstack_worker.publish import Published, find_published, measure_output, publish, remove_others, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.reopening import lost_jobs

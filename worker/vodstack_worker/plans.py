@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vodstack_worker.ladder import Rung, plan_ladder
-from vodstack_worker.probe import Probe
+from vodstack_worker.probed import Probe
 
 GROUPS_PER_SEGMENT = 2
 _GROUP_SECONDS = 2

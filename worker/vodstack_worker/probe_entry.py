@@ -4,7 +4,6 @@
 that is an address at which the worker serves it.
 """
 
-import json
 import math
 import sys
 from dataclasses import dataclass
@@ -25,12 +24,12 @@ from av.video.stream import VideoStream
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
 from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
-from vodstack_worker.confine import PORT, Cage, confine
+from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.frame_rate import choose_rate
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.probe import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
+from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
 
 _PACKETS_UNTIL_A_PICTURE = 2000
@@ -73,7 +72,7 @@ class _Picture:
 def main() -> None:
     """Confine, probe, print."""
     cage, demuxer, max_duration, source = sys.argv[1:5]
-    bounds: Cage = json.loads(cage)
+    bounds = read_cage(cage)
     port = confine(bounds)
     address = _Source(source.replace(PORT, str(port)), demuxer)
     try:
