@@ -60,10 +60,10 @@ def _jobs(**outcomes: int) -> Series:
     }
 
 
-def _buckets(name: str, **up_to: int) -> Series:
-    """A histogram that grows by so many a minute up to each bound."""
+def _buckets(name: str, path: str = "/videos/{video_id}", **up_to: int) -> Series:
+    """A histogram of one path that grows by so many a minute up to each bound."""
     bounds = {bound.removeprefix("le").replace("_", "."): count for bound, count in up_to.items()}
-    return {f'{name}{{method="GET",le="{bound}"}}': f"0+{count}x120" for bound, count in bounds.items()}
+    return {f'{name}{{method="GET",path="{path}",le="{bound}"}}': f"0+{count}x120" for bound, count in bounds.items()}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,10 @@ CASES = {
     "ApiSlow": Case(
         40,
         fires=[_buckets(SECONDS, le1=98, le2_5=100, leInf=100)],
-        silent=[_buckets(SECONDS, le1=100, le2_5=100, leInf=100)],
+        silent=[
+            _buckets(SECONDS, le1=100, le2_5=100, leInf=100),
+            _buckets(SECONDS, path="/videos/{video_id}/events", le1=0, le2_5=0, leInf=100),
+        ],
     ),
     "WorkersAbsent": Case(
         20,

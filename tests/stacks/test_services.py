@@ -21,7 +21,6 @@ CALLS = {
     "delete_message": "sqs:DeleteMessage",
     "delete_object": "s3:DeleteObject",
     "delete_objects": "s3:DeleteObject",
-    "describe_table": "dynamodb:DescribeTable",
     "get_item": "dynamodb:GetItem",
     "get_object": "s3:GetObject",
     "get_queue_attributes": "sqs:GetQueueAttributes",

@@ -97,6 +97,7 @@ def _write(folder: Path, plan: Plan) -> list[CaptionFile]:
         if not raw.is_file() or raw.stat().st_size > _MOST_BYTES:
             continue
         found = read_cues(raw.read_text("utf-8", "replace"), before=_LEAD_SECONDS, length=duration)
+        raw.unlink()
         text = write_cues(found).encode()
         if not found or len(text) > _MOST_BYTES:
             continue

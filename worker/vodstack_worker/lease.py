@@ -84,7 +84,7 @@ class LeaseKeeper:
         """Beat until cancelled. Raises LeaseLostError."""
         beat = self._visibility / _BEATS_PER_TIMEOUT
         next_beat = time.time() + beat
-        written_stage, written_progress = work.stage, work.progress
+        written_stage, written_progress = None, 0.0
         while True:
             await asyncio.sleep(min(_TICK_SECONDS, beat))
             moment, stage, progress = time.time(), work.stage, work.progress

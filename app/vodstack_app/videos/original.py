@@ -21,7 +21,7 @@ PARTS_IN_FLIGHT = 2
 MAX_PARTS = 10_000
 UNKNOWN_TYPE = "application/octet-stream"
 SMALLEST_PART_BYTES = 5 * MIB
-# So far parts have the smallest size, which holds memory down; from there on they grow, which reaches 1 TiB.
+# The smallest size holds memory down; from the 1,001st part on they grow, which reaches 1 TiB.
 PARTS_BEFORE_GROWTH = 850
 PARTS_A_STEP = 150
 

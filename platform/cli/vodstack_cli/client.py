@@ -50,7 +50,7 @@ class Rendition(Struct, rename="camel"):
 
 
 class Playback(Struct):
-    """URLs for a player. The MP4's and the poster's are good for a limited time only."""
+    """The API's URLs for a player, which stay."""
 
     hls: str
     mp4: str

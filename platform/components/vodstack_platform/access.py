@@ -30,7 +30,7 @@ def api_statements(foundation: Foundation) -> list[Statement]:
             actions=["s3:ListBucket", "s3:ListBucketMultipartUploads"],
             resources=[foundation.bucket_arn],
         ),
-        Statement(sid="Records", actions=[*record, "dynamodb:DescribeTable"], resources=[videos, work]),
+        Statement(sid="Records", actions=list(record), resources=[videos, work]),
         _key(foundation, "dynamodb", "s3"),
         Statement(sid="Lists", actions=["dynamodb:Query"], resources=[pulumi.Output.concat(videos, "/index/by-owner")]),
     ]
@@ -38,7 +38,7 @@ def api_statements(foundation: Foundation) -> list[Statement]:
 
 def worker_statements(foundation: Foundation) -> list[Statement]:
     queue = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage")
-    record = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:UpdateItem")
+    record = ("dynamodb:GetItem", "dynamodb:UpdateItem")
     return [
         Statement(sid="Originals", actions=["s3:GetObject"], resources=[_objects(foundation, ORIGINALS_PREFIX)]),
         Statement(

@@ -73,7 +73,7 @@ class ApiSettings(Section):
     resources: ResourceSettings = ResourceSettings(cpu="250m", memory="384Mi")
     """What one pod of the API gets."""
     grace_period_seconds: Annotated[int, Field(ge=15, le=3600)] = 60
-    """Seconds that a stopping API gets to finish running uploads."""
+    """Seconds until a stopping API is killed. Running uploads get 10 less, 20 less with `ingress`."""
     max_upload_bytes: Annotated[int, Field(ge=1, le=1024**4)] = 20 * 1024**3
     """Largest accepted video, in bytes."""
     max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
@@ -103,12 +103,12 @@ class ApiSettings(Section):
 
 
 class WorkerScalingSettings(Section):
-    """More workers while videos wait, by KEDA: one for every `jobs` videos that wait or are in work."""
+    """More workers by KEDA: one for every `jobs` videos, or chunks of videos, that wait or are in work."""
 
     max_replicas: Count
     """Most pods."""
     install_keda: bool = True
-    """Install KEDA with a role for the queue. Without it the cluster has one that may read the queue's attributes."""
+    """Install KEDA with a role for both queues. Without it the cluster has one that may read the attributes of both."""
 
 
 def _check_range(fewest: int, scaling: ApiScalingSettings | WorkerScalingSettings | None) -> None:
