@@ -7,7 +7,7 @@ from typing import Any
 
 from aiobotocore.session import get_session
 from tests.conftest import REGION
-from tests.worker.conftest import Videos
+from tests.worker.conftest import Videos, wait_for
 
 from vodstack_contracts.videos import Lease, Stage
 from vodstack_worker.lease import HeldVideo, LeaseKeeper
@@ -37,15 +37,13 @@ def test_progress_is_written_by_the_hundredth(foundation: Any, videos: Videos):
             keeper = LeaseKeeper(HeldVideo(records, video_id, lease), message(sqs), VISIBILITY_SECONDS)
             beats = asyncio.create_task(keeper.keep(work))
             with work.in_stage(Stage.TRANSCODE):
-                await asyncio.sleep(A_TICK_AND_A_BIT)
-                assert written() == work.progress
+                await asyncio.to_thread(wait_for, lambda: written() == work.progress, "the stage's beginning")
                 begun = work.progress
                 work.advance(0.005)
                 await asyncio.sleep(A_TICK_AND_A_BIT)
                 assert written() == begun < work.progress
                 work.advance(0.02)
-                await asyncio.sleep(A_TICK_AND_A_BIT)
-                assert written() == work.progress
+                await asyncio.to_thread(wait_for, lambda: written() == work.progress, "a hundredth")
             beats.cancel()
             with suppress(asyncio.CancelledError):
                 await beats

@@ -229,10 +229,10 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
         elif used > limits.scratch_bytes:
             exceeded = "scratch space"
         else:
-            pause = _pause_before_limit(limits.memory_bytes - resident)
             if limits.pause_bytes:
-                pause = _SHORTEST_PAUSE_SECONDS
                 _signal_group(process, signal.SIGSTOP if used > limits.pause_bytes else signal.SIGCONT)
+            else:
+                pause = _pause_before_limit(limits.memory_bytes - resident)
             continue
         _signal_group(process, signal.SIGKILL)
         return exceeded
