@@ -16,7 +16,8 @@ from vodstack_worker.metrics import Metrics
 from vodstack_worker.records import Records
 from vodstack_worker.work import Work
 
-VISIBILITY_SECONDS = 60
+# Longer than anybody waits here: a beat for the lease's sake would write progress as well.
+VISIBILITY_SECONDS = 3600
 A_TICK_AND_A_BIT = 1.3
 ACCESS: dict[str, Any] = {"region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
