@@ -23,12 +23,15 @@ ACTIONLINT := $(CURDIR)/.cache/actionlint-$(ACTIONLINT_VERSION)/actionlint
 # One more than there are cores: many tests wait for a process, a lease or a signal.
 TEST_WORKERS := $(shell echo $$(( $$(nproc) + 1 )))
 RUN := $(UV) run --frozen --all-packages --group dev
+SYNC := $(UV) sync --frozen --all-packages --group dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(UV) ## Install everything the other targets need (they do it themselves)
-	@$(UV) sync --quiet --frozen --all-packages --group dev
+	@$(SYNC) --check --quiet 2> /dev/null || { test -d "$${UV_PROJECT_ENVIRONMENT:-.venv}" \
+	  || echo "first run: about 0.4 GB come from the package registry, and take 1.4 GB here once they are unpacked"; \
+	  $(SYNC) $$(test -t 2 || echo --quiet); }
 
 $(CURDIR)/.tools/bin/uv:
 	@echo "uv is not on PATH: bringing it into .tools/"
