@@ -1,5 +1,6 @@
 """What pages of other origins may ask of the API, and read of its answers."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from vodstack_app.errors import BadRequestError
 from vodstack_app.problem_details import problem_response
+from vodstack_contracts.environment import ANY_PORT
 
 # In small letters, for Litestar compares them so.
 ASKED_HEADERS = ["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "traceparent"]
@@ -30,12 +32,19 @@ def allow_browsers(origins: Sequence[str]) -> CORSConfig | None:
     if not origins:
         return None
     return CORSConfig(
-        allow_origins=list(origins),
+        allow_origins=[origin for origin in origins if not origin.endswith(ANY_PORT)],
+        allow_origin_regex=_at_any_port(origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
         allow_headers=ASKED_HEADERS,
         expose_headers=READ_HEADERS,
         max_age=PREFLIGHT_LIFE_SECONDS,
     )
+
+
+def _at_any_port(origins: Sequence[str]) -> str | None:
+    """A browser leaves out port 80."""
+    hosts = [re.escape(origin.removesuffix(ANY_PORT)) for origin in origins if origin.endswith(ANY_PORT)]
+    return f"({'|'.join(hosts)})(:[0-9]+)?" if hosts else None
 
 
 class Preflights:

@@ -8,13 +8,13 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vodstack_app.auth.issuer import is_trustworthy
-from vodstack_contracts.environment import DEFAULT_PORT, Variable
+from vodstack_contracts.environment import DEFAULT_PORT, ORIGIN, Variable
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 TIB = 1024 * GIB
 
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.\[\]:-]+)$")]
+Origin = Annotated[str, Field(pattern=ORIGIN)]
 _BASE_URL = re.compile(r"https?://([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 

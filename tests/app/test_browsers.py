@@ -55,6 +55,23 @@ def test_a_refused_preflight_is_a_problem_like_any_other(open_api: Api):
     assert [word for word in ("method", "Origin", "headers") if word not in said["detail"]] == []
 
 
+def test_pages_of_ones_own_machine_may_at_any_port(shared_api: Api):
+    loopback = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*"
+    with serving(shared_api.foundation, VODSTACK_CORS_ORIGINS=loopback) as api:
+        pages = ("http://localhost:5173", "http://localhost", "http://127.0.0.1:1", "http://[::1]:3000")
+        assert [page for page in pages if _preflight(api, page, "POST").status_code != 204] == []
+        answers = [api.client.get("/videos", headers={"Origin": page}) for page in pages]
+        assert [answer.headers["access-control-allow-origin"] for answer in answers] == [*pages]
+        others = (
+            "https://localhost:5173",
+            "http://localhost.evil.example",
+            "http://localhost:1.evil.example",
+            "http://1",
+        )
+        others += ("http://127a0b0c1:80", "http://[::2]:80", "http://evil.example:5173", "http://:80", "null")
+        assert [page for page in others if _preflight(api, page, "POST").status_code != 400] == []
+
+
 def test_no_page_may_unless_it_is_named(api: Api):
     assert "access-control-allow-origin" not in _preflight(api, PAGE, "POST").headers
     assert "access-control-allow-origin" not in api.client.get("/videos", headers={"Origin": PAGE}).headers
@@ -66,7 +83,8 @@ def test_every_method_of_the_api_may_be_allowed(open_api: Api):
 
 
 @pytest.mark.parametrize(
-    "origins", ["app.example", "https://app.example/", "https://a.example/path", "https://*.a.example"]
+    "origins",
+    ["app.example", "https://app.example/", "https://a.example/path", "https://*.a.example", "https://app.example:*"],
 )
 def test_what_is_no_origin_stops_the_start(monkeypatch: pytest.MonkeyPatch, origins: str):
     for name in ("AWS_REGION", "S3_BUCKET", "DYNAMODB_TABLE", "VODSTACK_WORK_TABLE"):

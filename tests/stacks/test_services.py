@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.stacks.conftest import environment_of, pod_and_container
+from tests.stacks.conftest import ALTERNATIVES, environment_of, pod_and_container
 
 from vodstack_contracts.memory import MIB, media_bytes
 
@@ -55,6 +55,12 @@ def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
     assert pod["automountServiceAccountToken"] is False
     labels = dev.one("kubernetes:core/v1:Namespace", "vodstack").inputs["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_pages_of_the_own_machine_use_the_api_of_the_laptop_and_of_nothing_else(dev):
+    allowed = environment_of(ALTERNATIVES["local"].known, "api")["VODSTACK_CORS_ORIGINS"].split(",")
+    assert allowed == ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]
+    assert "VODSTACK_CORS_ORIGINS" not in environment_of(dev, "api")
 
 
 @pytest.mark.parametrize(("name", "port_name", "port"), [("api", "http", 8080), ("worker", "metrics", 9090)])

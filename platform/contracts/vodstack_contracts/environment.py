@@ -46,6 +46,9 @@ class Variable(StrEnum):
 
 
 DEFAULT_PORT = 8080
+ORIGIN = r"^(\*|https?://[a-z0-9.\[\]:-]+|https?://(localhost|127\.0\.0\.1|\[::1\]):\*)$"
+"""A web page's origin in CORS_ORIGINS. Loopback may leave its port open: it differs by development server."""
+ANY_PORT = ":*"
 DEFAULT_METRICS_PORT = 9090
 
 _TRACES_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Variable.OTLP_ENDPOINT)

@@ -17,7 +17,12 @@ KEY = "originals/a b/ü"
 PAGE = "https://app.example"
 CORS_RULES = [
     {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"]},
-    {"AllowedMethods": ["PUT"], "AllowedOrigins": [PAGE]},
+    {
+        "AllowedMethods": ["PUT"],
+        "AllowedOrigins": [PAGE, "http://[::1]:*"],
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag"],
+    },
 ]
 
 
@@ -130,3 +135,26 @@ def test_the_buckets_own_rules_say_what_pages_of_other_origins_may_do(signer):
     ]
     assert [answer.status_code for answer in preflights] == [200, 403]
     assert preflights[0].headers["access-control-allow-origin"] == PAGE
+
+
+def test_a_page_reads_what_became_of_a_part_that_it_put(signer):
+    """By its ETag a browser's uploader knows a part, and by its status whether to ask for another URL."""
+    upload = signer.s3.create_multipart_upload(Bucket=BUCKET, Key="originals/page")["UploadId"]
+    url = signer.url("upload_part", key="originals/page", UploadId=upload, PartNumber=1, ContentLength=5)
+    answers = [httpx.put(url, content=content, headers={"Origin": PAGE}) for content in (b"12345", b"123456")]
+    assert [answer.status_code for answer in answers] == [200, 403]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert "ETag" in answer.headers["access-control-expose-headers"]
+    other = httpx.put(url, content=b"12345", headers={"Origin": "https://other.example"})
+    assert (other.status_code, "access-control-allow-origin" in other.headers) == (200, False)
+
+
+def test_the_brackets_of_an_address_are_no_pattern(signer):
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    answers = [
+        httpx.options(signer.url("put_object"), headers={"Origin": origin, **asked})
+        for origin in ("http://[::1]:5173", "http://1:5173")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert answers[0].headers["access-control-allow-headers"] == "content-type"

@@ -2,7 +2,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
+from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT, ORIGIN
 from vodstack_contracts.memory import LEAST_MEDIA_BYTES, MIB, least_memory_bytes, media_bytes
 from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.config.section import Section
@@ -79,8 +79,9 @@ class ApiSettings(Section):
     max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
     """Uploads that one pod takes at a time; each needs memory (docs/benchmarks.md)."""
 
-    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.\[\]:-]+)$")], ...] = ()
-    """Origins of web pages that may use the API, such as `https://app.example`; `*` for all."""
+    cors_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
+    """Origins of web pages that may use the API, such as `https://app.example`; `http://localhost:*` for those of one's
+    own machine, whatever their port; `*` for all."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Requests that one owner may make in a minute, playback's included. Unset: any number."""
     stored_bytes: Annotated[int, Field(ge=1)] | None = None

@@ -20,8 +20,8 @@ import httpx
 from botocore.config import Config
 
 from vodstack_platform.embedded.atomic import AtomicTables
+from vodstack_platform.embedded.cross_origin import CrossOrigin, rules_in_moto
 from vodstack_platform.embedded.errors import EmulatorError
-from vodstack_platform.embedded.preflights import Preflights, rules_in_moto
 from vodstack_platform.embedded.presigned import PresignedUrls, credentials_in_moto, iam_is_enforced
 
 LOOPBACK = "127.0.0.1"
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> Never:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = AtomicTables(DomainDispatcherApplication(create_backend_app))
     moto = PresignedUrls(moto, iam_is_enforced, credentials_in_moto)
-    moto = Preflights(moto, rules_in_moto)
+    moto = CrossOrigin(moto, rules_in_moto)
     server = make_server(LOOPBACK, port, moto, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"http://{LOOPBACK}:{server.server_port}\n")
