@@ -1,6 +1,8 @@
 """What `vodstack cost` makes of the real program's resources, of prices that are known and of those that are not."""
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -78,7 +80,7 @@ def test_the_bill_follows_the_config(run, prices):
     assert by_change["one NAT gateway for all zones"].amount.least == (Decimal("0.045") + Decimal("0.005")) * 2 * HOURS
     assert by_change["a short memory"].amount.least == Decimal("0.08") * 45
     assert by_change["disks for one worker's scratch"].amount.least == Decimal("0.08") * 60 * 4
-    assert by_change["the API for the cluster alone"].amount.least == (Decimal("0.0225") + 3 * Decimal("0.005")) * HOURS
+    assert by_change["the API for the cluster alone"].amount.least == Decimal("16.42") + Decimal("10.95")
 
 
 def test_the_largest_savings_come_first_and_what_saves_nothing_is_left_out(dev, prices):
@@ -170,6 +172,57 @@ def test_the_command_prints_the_bill_the_hour_and_three_ways_to_lower_it():
     for text in ("control planes of EKS", "unknown, at most", "7.5 vCPU hours", "by MediaConvert: $4.23", "  3. "):
         assert text in result.output
     assert "  4. " not in result.output
+
+
+STACK_FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "docs" / "stacks").glob("Pulumi.*.yaml")]
+TABLE_ROW = re.compile("[│┃].*[│┃]")
+
+
+@pytest.fixture(scope="module")
+def every_stack(tmp_path_factory):
+    """A project with the files of every stack, the documented ones among them."""
+    folder = tmp_path_factory.mktemp("stacks")
+    (folder / "Pulumi.yaml").write_text(f"name: vodstack\nruntime: python\nmain: {ROOT / 'stacks'}\n")
+    for path in STACK_FILES:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.mark.parametrize("stack", sorted(path.name.split(".")[1] for path in STACK_FILES))
+def test_the_printed_rows_add_up_to_the_printed_sum(every_stack, stack):
+    arguments = ["--project", str(every_stack), "--stack", stack, "--prices", str(LISTED)]
+    printed = CliRunner().invoke(cost, arguments, env={"COLUMNS": "200"})
+    assert printed.exit_code == 0, printed.output
+    month, video = _printed_tables(printed.output)
+    for *rows, together in (month, video):
+        least, most = (sum(bounds) for bounds in zip(*(_printed_bounds(row) for row in rows), strict=True))
+        assert _printed_bounds(together) == (least, most)
+    bill = json.loads(CliRunner().invoke(cost, [*arguments, "--json"]).output)
+    *parts, together = bill["month"]
+    for bound in ("least", "most"):
+        known = [part[bound] for part in parts]
+        assert together[bound] == (None if None in known else str(sum(map(Decimal, known))))
+
+
+def _printed_tables(output):
+    """The cells of the price column, table by table, without the headings."""
+    rows = [re.split("[│┃]", line)[1:-1] for line in output.splitlines() if TABLE_ROW.fullmatch(line.strip())]
+    prices = [row[-1].strip() for row in rows]
+    first, second = (number for number, price in enumerate(prices) if price == "price")
+    return prices[first + 1 : second], prices[second + 1 :]
+
+
+def _printed_bounds(text):
+    """The least and the most that a printed price leaves room for; what is not known counts as infinite."""
+    amounts = [Decimal(found.replace(",", "")) for found in re.findall(r"\$([0-9,.]+[0-9])", text)]
+    least = amounts[0] if amounts and not text.startswith("unknown") else Decimal(0)
+    has_most = "at most" in text or not text.startswith(("unknown", "at least"))
+    return least, amounts[-1] if has_most else Decimal("Infinity")
+
+
+def test_a_sum_is_that_of_its_rounded_parts():
+    third = cost_parts.Part("a third", "1", Amount(Decimal("0.333"), Decimal("0.337")))
+    assert cost_parts.total([third] * 3) == Amount(Decimal("0.99"), Decimal("1.02"))
 
 
 def test_the_command_reckons_a_stack_that_reads_the_outputs_of_another(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from vodstack_cli.cost_prices import UNKNOWN, Amount, Prices
+from vodstack_cli.cost_prices import CENT, UNKNOWN, Amount, Prices
 from vodstack_platform.embedded.deployed import Resource
 
 HOURS_A_MONTH = Decimal(730)
@@ -46,8 +46,9 @@ def parts_of(resources: Resources, prices: Prices) -> list[Part]:
     return [part for part in _all_parts(resources, prices) if part.amount != Amount()]
 
 
-def total(parts: Sequence[Part]) -> Amount:
-    return sum((part.amount for part in parts), Amount())
+def total(parts: Sequence[Part], unit: Decimal = CENT) -> Amount:
+    """Return the sum of the parts as they are printed, each rounded to `unit`: so a reader who adds them up gets it."""
+    return sum((part.amount.rounded(unit) for part in parts), Amount())
 
 
 def of_type(resources: Resources, resource_type: str) -> list[Resource]:

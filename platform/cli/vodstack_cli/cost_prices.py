@@ -13,6 +13,7 @@ from msgspec import Struct
 from vodstack_cli.errors import CommandError
 
 REGION = "us-east-1"
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Amount:
 
     def times(self, factor: Decimal) -> "Amount":
         return Amount(self.least * factor, None if self.most is None else self.most * factor)
+
+    def rounded(self, unit: Decimal = CENT) -> "Amount":
+        """Return the amount to the cent, or to another unit, by the rule that printing follows."""
+        return Amount(self.least.quantize(unit), None if self.most is None else self.most.quantize(unit))
 
     def __str__(self) -> str:
         least, most = f"${self.least:,.2f}", "unknown" if self.most is None else f"${self.most:,.2f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +10,8 @@ from rich.table import Table
 from vodstack_cli.cost_parts import Part, total
 from vodstack_cli.cost_prices import REGION, Prices
 from vodstack_cli.cost_savings import Saving
+
+_JSON_UNIT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def as_data(report: CostReport) -> Mapping[str, object]:
         "region": report.region,
         "pricesOf": REGION,
         "checked": report.prices.checked.isoformat(),
-        "month": [_part(part) for part in (*report.month, Part("together", "", total(report.month)))],
+        "month": [_part(part) for part in (*report.month, Part("together", "", total(report.month, _JSON_UNIT)))],
         "videoHour": [_part(part) for part in (*report.video, *report.beside)],
         "savings": [{"change": each.change, **_bounds(each)} for each in report.savings],
     }
@@ -62,8 +65,8 @@ def _part(part: Part) -> dict[str, object]:
 
 
 def _bounds(priced: Part | Saving) -> dict[str, object]:
-    most = priced.amount.most
-    return {"least": f"{priced.amount.least:.4f}", "most": None if most is None else f"{most:.4f}"}
+    amount = priced.amount.rounded(_JSON_UNIT)
+    return {"least": str(amount.least), "most": None if amount.most is None else str(amount.most)}
 
 
 def _table(title: str, parts: Sequence[Part], sum_name: str) -> Table:
