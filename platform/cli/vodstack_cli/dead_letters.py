@@ -1,135 +1,139 @@
-"""What lies in a dead-letter queue, and why: read from message and record, for the queue keeps no reason."""
+"""`vodstack dead-letters`: what was given up on, message by message."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import sys
 
-from vodstack_cli.foundation import Foundation, Queue
-from vodstack_contracts.errors import MalformedMessageError
-from vodstack_contracts.jobs import decode_arrivals, decode_chunk
-from vodstack_contracts.videos import Status, VideoRecord, Way
+import click
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from types_boto3_sqs import SQSClient
+from vodstack_cli.errors import CommandError
+from vodstack_cli.foundation import Foundation, Queue, aws_errors, stack_option
+from vodstack_cli.letters import DeadLetter, held_letter, held_letters, moment, printable
 
-_HOLD_SECONDS = 120
-_BATCH = 10
+_BODY_CHARACTERS = 20_000
 
-Explanation = tuple[tuple[str, ...], str, bool]
-Explain = Callable[[Foundation, str], Explanation]
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Dead letters shown, of each queue."
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeadLetter:
-    """One message that was given up on. `workable` is false where sending it again could only end here again."""
-
-    message_id: str
-    receipt: str
-    body: str
-    sent_at: float
-    video_ids: tuple[str, ...]
-    reason: str
-    workable: bool
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at the messages that were given up on, and remove one."""
 
 
-@dataclass
-class Held:
-    """The dead letters in this command's hands; those that are not released go back when it ends."""
-
-    letters: list[DeadLetter]
-    more: bool
-    released: set[str] = field(default_factory=set[str])
-
-    def release(self, letter: DeadLetter) -> None:
-        self.released.add(letter.message_id)
+@dead_letters.command("list")
+@stack_option
+@limit_option
+def list_letters(stack: str, limit: int) -> None:
+    """Show the dead letters of both queues with their reasons. Changes nothing."""
+    with aws_errors():
+        if not print_letters(Console(), Foundation(stack), limit):
+            click.echo("There are no dead letters.")
 
 
-@contextmanager
-def held_letters(foundation: Foundation, queue: Queue, limit: int) -> Generator[Held]:
-    """Up to `limit` dead letters. Should the command die, they come back by themselves within two minutes."""
-    explain = _explain_chunk if queue.name == foundation.chunks.name else _explain_arrivals
-    held = _receive(foundation, queue.dlq_url, limit, explain)
-    try:
-        yield held
-    finally:
-        for letter in held.letters:
-            if letter.message_id not in held.released:
-                foundation.sqs.change_message_visibility(
-                    QueueUrl=queue.dlq_url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
-                )
+@dead_letters.command()
+@stack_option
+@click.argument("message_id", metavar="ID")
+def show(stack: str, message_id: str) -> None:
+    """Show the dead letter of this message's ID with its body. Changes nothing."""
+    with aws_errors():
+        _print_whole(*_find(Foundation(stack), message_id))
 
 
-def _receive(foundation: Foundation, url: str, limit: int, explain: Explain) -> Held:
-    letters: dict[str, DeadLetter] = {}
-    while len(letters) < limit:
-        batch = _receive_batch(foundation.sqs, url)
-        # Where explaining takes long, the first ones come back before the last has been seen.
-        if all(message_id in letters for message_id, *_ in batch):
-            return Held(list(letters.values()), more=False)
-        for message_id, receipt, body, sent_at in batch:
-            video_ids, reason, workable = explain(foundation, body)
-            letters[message_id] = DeadLetter(
-                message_id=message_id,
-                receipt=receipt,
-                body=body,
-                sent_at=sent_at,
-                video_ids=video_ids,
-                reason=reason,
-                workable=workable,
-            )
-    return Held(list(letters.values()), more=True)
+@dead_letters.command()
+@stack_option
+@click.argument("message_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(stack: str, message_id: str, *, yes: bool) -> None:
+    """Remove the dead letter of this message's ID, for good, after showing it. Every other one stays."""
+    with aws_errors():
+        foundation = Foundation(stack)
+        queue, letter = _find(foundation, message_id)
+        _print_whole(queue, letter)
+        if letter.workable:
+            click.echo(f"A worker can take this: `{_redrive(stack)} --id {message_id}` sends it again instead.")
+        # The message is back in its queue while the question stands, so that it does not depend on how long that is.
+        if not yes:
+            _require_yes()
+        with held_letter(foundation, queue, message_id) as held:
+            if not held.letters:
+                raise CommandError(f"{message_id} was removed or sent again meanwhile: nothing is left to do.")
+            held.delete(held.letters[0])
+    click.echo(f"{message_id} is removed.")
 
 
-def _receive_batch(sqs: "SQSClient", url: str) -> list[tuple[str, str, str, float]]:
-    answer = sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=_BATCH,
-        # Waiting makes SQS ask all of its servers; without it, few messages may look like none.
-        WaitTimeSeconds=1,
-        VisibilityTimeout=_HOLD_SECONDS,
-        MessageSystemAttributeNames=["SentTimestamp"],
-    )
-    return [
-        (
-            message.get("MessageId", ""),
-            message.get("ReceiptHandle", ""),
-            message.get("Body", ""),
-            int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000,
-        )
-        for message in answer.get("Messages", [])
+def print_letters(console: Console, foundation: Foundation, limit: int) -> int:
+    """Print the dead letters of both queues, and what can be done about them; return how many there were."""
+    shown = [
+        letter
+        for queue in (foundation.arrivals, foundation.chunks)
+        for letter in _print_queue(console, foundation, queue, limit)
     ]
+    malformed = sum(not letter.workable for letter in shown)
+    if workable := len(shown) - malformed:
+        _say(console, f"`{_redrive(foundation.stack)}` sends {workable} of them again.")
+    if malformed:
+        _say(
+            console,
+            f"{malformed} cannot be worked on, and would come back here if sent again: `vodstack dead-letters show "
+            f"--stack {foundation.stack} ID` shows one, `drop` removes it.",
+        )
+    return len(shown)
 
 
-def _explain_arrivals(foundation: Foundation, body: str) -> Explanation:
+def _print_queue(console: Console, foundation: Foundation, queue: Queue, limit: int) -> list[DeadLetter]:
+    with held_letters(foundation, queue, limit) as held:
+        letters = held.letters[:limit]
+        if letters:
+            console.print(f"\n[bold]Dead letters of {queue.name}[/]")
+        for letter in letters:
+            _say(
+                console,
+                f"  {letter.message_id}  sent {moment(letter.sent_at)}  {' '.join(letter.video_ids) or '-'}\n"
+                f"    {printable(letter.reason)}",
+            )
+        if held.more:
+            _say(console, f"  ... and perhaps more: raise --limit above {limit}")
+        return letters
+
+
+def _find(foundation: Foundation, message_id: str) -> tuple[Queue, DeadLetter]:
+    for queue in (foundation.arrivals, foundation.chunks):
+        with held_letter(foundation, queue, message_id) as held:
+            if held.letters:
+                return queue, held.letters[0]
+    raise CommandError(
+        f"No dead letter has the id {message_id!r}: `vodstack dead-letters list --stack {foundation.stack}` shows "
+        "those that are there, each with its own id before its video's."
+    )
+
+
+def _require_yes() -> None:
     try:
-        arrivals = decode_arrivals(body)
-    except MalformedMessageError as error:
-        return (), f"malformed: {error}", False
-    video_ids = tuple(arrival.video_id for arrival in arrivals)
-    strangers = [arrival.bucket for arrival in arrivals if arrival.bucket != foundation.bucket]
-    if strangers:
-        return video_ids, f"malformed: an event of another bucket, {strangers[0]!r}", False
-    return video_ids, "; ".join(_standing(foundation.record(each)) for each in video_ids) or "tells of no video", True
+        agreed = click.confirm("Remove this message for good?")
+    except click.Abort:
+        click.echo()
+        agreed = False
+    if not agreed:
+        click.echo("Nothing was removed; --yes removes without a question.")
+        sys.exit(1)
 
 
-def _explain_chunk(foundation: Foundation, body: str) -> Explanation:
-    try:
-        job = decode_chunk(body)
-    except MalformedMessageError as error:
-        return (), f"malformed: {error}", False
-    record = foundation.record(job.video_id)
-    plan = record.plan if record else None
-    where = f"chunk {job.number} of plan {job.plan_id}"
-    if record and (plan is None or plan.plan_id != job.plan_id or plan.way is not Way.CHUNKS):
-        where += ", which is given up"
-    return (job.video_id,), f"{where}; {_standing(record)}", True
+def _print_whole(queue: Queue, letter: DeadLetter) -> None:
+    lines = letter.body.splitlines()
+    click.echo(
+        f"{letter.message_id} of {queue.name}, sent {moment(letter.sent_at)}\n"
+        f"video:  {' '.join(letter.video_ids) or '-'}\n"
+        f"reason: {printable(letter.reason)}\n"
+        f"body, {len(letter.body.encode()):,} bytes:"
+    )
+    for line in lines:
+        click.echo(f"  {printable(line, _BODY_CHARACTERS)}{' ...' if len(line) > _BODY_CHARACTERS else ''}")
 
 
-def _standing(record: VideoRecord | None) -> str:
-    if record is None:
-        return "the video is unknown"
-    if record.status is Status.FAILED and record.error:
-        return f"failed with {record.error.code}"
-    setback = f": {record.setback}" if record.setback else ""
-    return f"{record.status}, {record.attempts} attempts{setback}"
+def _redrive(stack: str) -> str:
+    return f"vodstack redrive --stack {stack}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_REFUSALS = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+# An answer to a HEAD has no body, and so no code but its status.
+REFUSALS = frozenset({"403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 stack_option = click.option("--stack", default="dev", show_default=True, help="The stack that is looked after.")
 
@@ -108,7 +109,7 @@ def aws_errors() -> Generator[None]:
     except ClientError as error:
         details = error.response.get("Error", {})
         code, message = details.get("Code", "an error"), details.get("Message", "")
-        if code in _REFUSALS:
+        if code in REFUSALS:
             raise CommandError(
                 f"AWS does not let you call {error.operation_name}: {message} Ask for that right."
             ) from error

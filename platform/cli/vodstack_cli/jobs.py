@@ -1,14 +1,13 @@
 """`vodstack jobs`: what waits, what is worked on, and what was given up on."""
 
-from datetime import UTC, datetime
-
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vodstack_cli.dead_letters import held_letters
+from vodstack_cli.dead_letters import limit_option, print_letters
 from vodstack_cli.foundation import Foundation, Queue, aws_errors, stack_option
+from vodstack_cli.letters import moment
 from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.videos import Status, VideoRecord, Way
 
@@ -18,7 +17,7 @@ _DEPTHS = ("waiting", "in flight", "delayed")
 @click.command()
 @stack_option
 @click.option("--videos", is_flag=True, help="Show the videos in processing as well; this reads the whole table.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Dead letters shown.")
+@limit_option
 def jobs(stack: str, *, videos: bool, limit: int) -> None:
     """Show the queues, what is in flight, and the dead letters with their reasons. Changes nothing."""
     console = Console()
@@ -28,8 +27,7 @@ def jobs(stack: str, *, videos: bool, limit: int) -> None:
         console.print(_depths(foundation, queues))
         if videos:
             _print_processing(console, foundation)
-        for queue in queues:
-            _print_dead(console, foundation, queue, limit)
+        print_letters(console, foundation, limit)
 
 
 def _depths(foundation: Foundation, queues: tuple[Queue, ...]) -> Table:
@@ -72,7 +70,7 @@ def _print_processing(console: Console, foundation: Foundation) -> None:
         console.print(
             f"  {record.video_id}  {record.stage or '-'} {record.progress:.0%}, attempts {record.attempts}, "
             f"failures {record.failures}, {_way(record)}, "
-            f"held until {_moment(record.lease.expires_at if record.lease else 0)}",
+            f"held until {moment(record.lease.expires_at if record.lease else 0)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -85,30 +83,3 @@ def _way(record: VideoRecord) -> str:
     if plan.way is Way.CHUNKS:
         return f"{plan.chunks} chunks of plan {plan.plan_id}"
     return f"one pass ({plan.reason})"
-
-
-def _print_dead(console: Console, foundation: Foundation, queue: Queue, limit: int) -> None:
-    with held_letters(foundation, queue, limit) as held:
-        if not held.letters:
-            return
-        console.print(f"\n[bold]Dead letters of {queue.name}[/]")
-        for letter in held.letters[:limit]:
-            console.print(
-                f"  {letter.message_id}  sent {_moment(letter.sent_at)}  {' '.join(letter.video_ids) or '-'}\n"
-                f"    {printable(letter.reason)}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-        if held.more:
-            console.print(f"  ... and perhaps more: raise --limit above {limit}", highlight=False)
-    console.print(f"`vodstack redrive --stack {foundation.stack}` sends them again.", highlight=False)
-
-
-def printable(text: str) -> str:
-    """Text from outside, without what could steer a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)[:500]
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "-"

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.cost import cost
+from vodstack_cli.dead_letters import dead_letters
 from vodstack_cli.errors import CommandError
 from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
@@ -79,7 +80,7 @@ def render(project: Path, stack: str, directory: Path) -> None:
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-for command in (bootstrap, cost, images, jobs, redrive, retry, upload):
+for command in (bootstrap, cost, dead_letters, images, jobs, redrive, retry, upload):
     cli.add_command(command)
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import click
 
-from vodstack_cli.dead_letters import DeadLetter, held_letters
 from vodstack_cli.errors import CommandError
 from vodstack_cli.foundation import Foundation, Queue, aws_errors, stack_option
-from vodstack_cli.jobs import printable
+from vodstack_cli.letters import DeadLetter, held_letters, printable
 
 _MOST_LETTERS = 1000
 
@@ -52,8 +51,7 @@ def _redrive_queue(foundation: Foundation, queue: Queue, wanted: str | None, *, 
             if chosen and not dry_run:
                 # Sent before it is deleted: a crash between the two repeats a message and loses none.
                 foundation.sqs.send_message(QueueUrl=queue.url, MessageBody=letter.body)
-                foundation.sqs.delete_message(QueueUrl=queue.dlq_url, ReceiptHandle=letter.receipt)
-                held.release(letter)
+                held.delete(letter)
             sent += chosen
             if chosen or wanted is None:
                 what = "again" if chosen else "kept"

@@ -7,11 +7,13 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from vodstack_cli.errors import CommandError
-from vodstack_cli.foundation import Foundation, aws_errors, stack_option
+from vodstack_cli.foundation import REFUSALS, Foundation, aws_errors, stack_option
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, Way, is_video_id
+
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @click.command()
@@ -50,9 +52,15 @@ def _require_original(foundation: Foundation, video: str) -> None:
     try:
         foundation.s3.head_object(Bucket=foundation.bucket, Key=original_key(video))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchKey", "NotFound"}:
-            raise
-        raise CommandError(f"The original of {video} is not stored: the video has to be uploaded again.") from error
+        code = error.response.get("Error", {}).get("Code")
+        if code in _ABSENT:
+            raise CommandError(f"The original of {video} is not stored: the video has to be uploaded again.") from error
+        if code in REFUSALS:
+            raise CommandError(
+                f"S3 does not let you look at the original of {video}. Ask for s3:GetObject on originals/*, and for "
+                "s3:ListBucket on the bucket: without that, S3 refuses an original that is not stored in the same way."
+            ) from error
+        raise
 
 
 def _queue_failed(foundation: Foundation, record: VideoRecord) -> None:
