@@ -10,7 +10,6 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Server
 
-from vodstack_app.allowed import options_handlers
 from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
 from vodstack_app.browsers import Preflights, allow_browsers
@@ -19,8 +18,10 @@ from vodstack_app.events.routes import watch_video
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
 from vodstack_app.identity import provide_identity
+from vodstack_app.methods import Heads, options_handlers
 from vodstack_app.metrics import Metrics
 from vodstack_app.observation import Observation
+from vodstack_app.parameters import require_known_parameters
 from vodstack_app.playback.routes import play_video
 from vodstack_app.problem_details import exception_handlers
 from vodstack_app.services import STATE_KEY, build_services, provide_services
@@ -30,6 +31,12 @@ from vodstack_app.uploads.routes import abort_upload, complete_upload, get_uploa
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES
 from vodstack_app.videos.routes import delete_video, edit_video, get_video, list_videos, upload_video
 
+DESCRIPTION = """\
+Post a video; get a playable stream and what is in it.
+
+Every path that answers GET answers HEAD with the same status and headers and no body. A query parameter that an
+operation does not name is answered 400 with the nearest one that it does. Errors are problem details (RFC 9457).
+"""
 # For uploads that the server has cancelled because they outlived its grace.
 UNDO_PATIENCE_SECONDS = 5.0
 ROUTES = (
@@ -55,6 +62,12 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
     """The whole API as an ASGI app. `readiness` is shared with the server, which knows when it is leaving."""
     metrics = Metrics()
     tracing = Tracing()
+    app = create_router(settings, readiness, metrics, tracing)
+    return Observation(Heads(Preflights(app) if settings.cors_origins else app), metrics, tracing)
+
+
+def create_router(settings: Settings, readiness: Readiness, metrics: Metrics, tracing: Tracing) -> Litestar:
+    """The handlers, the errors and the description of them all."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -67,9 +80,9 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
             await services.intake.settle(UNDO_PATIENCE_SECONDS)
         await asyncio.to_thread(tracing.close)
 
-    app = Litestar(
+    return Litestar(
         route_handlers=[*options_handlers(ROUTES), *ROUTES],
-        guards=[guard],
+        guards=[guard, require_known_parameters],
         lifespan=[lifespan],
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
@@ -81,7 +94,6 @@ def create_app(settings: Settings, readiness: Readiness) -> Observation:
         cors_config=allow_browsers(settings.cors_origins),
         logging_config=None,
     )
-    return Observation(Preflights(app) if settings.cors_origins else app, metrics, tracing)
 
 
 def _describe_api(settings: Settings) -> OpenAPIConfig:
@@ -89,7 +101,7 @@ def _describe_api(settings: Settings) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="vodstack",
         version=version("vodstack-app"),
-        description="Post a video; get a playable stream and what is in it.",
+        description=DESCRIPTION,
         servers=[Server(url="/")],
         components=Components(security_schemes={SECURITY_SCHEME: BEARER_TOKEN} if asks else {}),
         security=[{SECURITY_SCHEME: []}] if asks else None,

@@ -34,7 +34,7 @@ def allow_browsers(origins: Sequence[str]) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=[origin for origin in origins if not origin.endswith(ANY_PORT)],
         allow_origin_regex=_at_any_port(origins),
-        allow_methods=["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
+        allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"],
         allow_headers=ASKED_HEADERS,
         expose_headers=READ_HEADERS,
         max_age=PREFLIGHT_LIFE_SECONDS,

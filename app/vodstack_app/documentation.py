@@ -7,6 +7,7 @@ from litestar.openapi.spec import Example
 
 from vodstack_app.errors import (
     AppError,
+    BadRequestError,
     InsufficientScopeError,
     InvalidTokenError,
     TooManyRequestsError,
@@ -14,7 +15,6 @@ from vodstack_app.errors import (
 )
 from vodstack_app.problem_details import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, Problem
 
-BAD_REQUEST = 400
 REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError, TooManyRequestsError)
 EXAMPLE_INSTANCE = "/videos"
 
@@ -22,7 +22,8 @@ EXAMPLE_INSTANCE = "/videos"
 def problems(*errors: type[AppError], public: bool = False) -> dict[int, ResponseSpec]:
     """The problem details that an operation may answer with, by status; also to whom it does not let in."""
     by_status: dict[int, list[type[AppError]]] = {}
-    for error in (*errors, *(() if public else REFUSALS)):
+    # Any request may have a query parameter that nobody takes.
+    for error in dict.fromkeys((*errors, BadRequestError, *(() if public else REFUSALS))):
         by_status.setdefault(error.status, []).append(error)
     return {status: _response(kinds) for status, kinds in by_status.items()}
 

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from vodstack_app.errors import AppError, BadRequestError, FieldFault, NotFoundError, TooLargeError
+from vodstack_app.methods import with_head
 from vodstack_app.validation import explain, summary
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -92,8 +93,7 @@ def _routing_detail(error: HTTPException, headers: dict[str, str]) -> str:
     if isinstance(error, NotFoundException):
         return "There is no such path. See /docs for those that there are."
     if isinstance(error, MethodNotAllowedException):
-        allowed = ", ".join(sorted(headers.get("allow", "").split(", ")))
-        return f"This path takes {allowed}. See /docs."
+        return f"This path takes {', '.join(with_head(headers.get('allow', '').split(', ')))}. See /docs."
     return ""
 
 

@@ -55,7 +55,7 @@ class Signer:
         )
         return signed
 
-    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime) -> str:
+    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: str = "GET") -> str:
         """A URL that lets anyone GET the path, percent-encoded as it is, at the address: a scheme and a host."""
         amz_date = _amz_date(moment)
         credential = quote(f"{keys.access_key}/{self._scope(amz_date)}", safe="")
@@ -65,7 +65,7 @@ class Signer:
             f"&X-Amz-Expires={seconds}{token}&X-Amz-SignedHeaders=host"
         )
         host = address.partition("://")[2]
-        request = f"GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+        request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
         return f"{address}{path}?{query}&X-Amz-Signature={self._sign(keys, amz_date, request)}"
 
     def _scope(self, amz_date: str) -> str:

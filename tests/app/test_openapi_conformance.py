@@ -3,22 +3,18 @@
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from litestar import Litestar
 from schemathesis.checks import negative_data_rejection
 from tests.app.conftest import Api, serving
 from tests.app.issuer import Issuer
 
-from vodstack_app.asgi import create_app
 from vodstack_app.docs.description import describe
-from vodstack_app.health.readiness import Readiness
 from vodstack_app.idempotency.headers import KEY_PATTERN
-from vodstack_app.settings import Settings
 
 FORM = "multipart/form-data"
 KEY = "Idempotency-Key"
@@ -29,7 +25,7 @@ NOWHERE = {
     "VODSTACK_WORK_TABLE": "none",
     "VODSTACK_AUTH": "none",
 }
-DESCRIPTION = cast("Litestar", create_app(Settings.model_validate(NOWHERE), Readiness()).app).openapi_schema.to_schema()
+DESCRIPTION = describe(NOWHERE)
 
 open_schema = schemathesis.openapi.from_dict(DESCRIPTION)
 guarded_schema = schemathesis.openapi.from_dict(describe())

@@ -76,7 +76,10 @@ def test_a_refused_method_is_told_which_are_taken(api: Api):
     assert "POST" in api.client.delete("/videos").headers["allow"]
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/videos", "GET, OPTIONS, POST"), ("/livez", "GET, OPTIONS")])
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/videos", "GET, HEAD, OPTIONS, POST"), ("/livez", "GET, HEAD, OPTIONS"), ("/docs", "GET, HEAD, OPTIONS")],
+)
 def test_options_names_every_method_of_a_path(api: Api, path: str, allowed: str):
     answer = api.client.options(path)
     assert (answer.status_code, answer.headers["allow"]) == (204, allowed)

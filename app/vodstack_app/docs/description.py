@@ -1,18 +1,19 @@
 """The API's description as it is committed, for whoever makes a client without starting the API."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from litestar import Litestar
-
-from vodstack_app.asgi import create_app
+from vodstack_app.asgi import create_router
 from vodstack_app.health.readiness import Readiness
+from vodstack_app.metrics import Metrics
 from vodstack_app.settings import Settings
+from vodstack_app.tracing import Tracing
 from vodstack_contracts.environment import Variable
 
 # With tokens, for that is what clients in the world meet. Nothing is asked of any of these names.
-_ANYWHERE = {
+_ANYWHERE: Mapping[str, str] = {
     Variable.AWS_REGION: "us-east-1",
     Variable.S3_BUCKET: "bucket",
     Variable.DYNAMODB_TABLE: "videos",
@@ -23,8 +24,8 @@ _ANYWHERE = {
 }
 
 
-def describe() -> dict[str, Any]:
-    app = cast("Litestar", create_app(Settings.model_validate(_ANYWHERE), Readiness()).app)
+def describe(environment: Mapping[str, str] = _ANYWHERE) -> dict[str, Any]:
+    app = create_router(Settings.model_validate(environment), Readiness(), Metrics(), Tracing())
     return app.openapi_schema.to_schema()
 
 

@@ -39,7 +39,7 @@ def render_page(schema: JsonObject) -> str:
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<style>{STYLE}</style></head><body><h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f"<p>{_prose(info.get('description', ''))}</p>"
+        f"{_paragraphs(info.get('description', ''))}"
         f'<p>For machines: <a href="/openapi.json">openapi.json</a></p><nav><ul>{links}</ul></nav>'
         f"{sections}<h1>Structures</h1>{structs}</body></html>"
     )
@@ -74,6 +74,10 @@ def _operation_section(method: str, path: str, operation: JsonObject) -> str:
         f"<p>{_prose(_sentence(operation.get('summary') or ''))} {_prose(operation.get('description') or '')}</p>"
         f"{_table(parameters, required)}{body}<h3>Answers</h3>{answers}</section>"
     )
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{_prose(paragraph)}</p>" for paragraph in text.split("\n\n"))
 
 
 def _prose(text: str) -> str:

@@ -23,6 +23,7 @@ class HealthView(Struct, frozen=True):
     tags=["health"],
     opt=PUBLIC,
     security=NO_TOKEN,
+    responses=problems(public=True),
 )
 async def check_liveness() -> HealthView:
     """Asks nothing of AWS: an outage there must not restart every process here."""
@@ -55,6 +56,7 @@ async def check_readiness(services: NamedDependency[Services]) -> HealthView:
     opt=PUBLIC,
     security=NO_TOKEN,
     media_type=MediaType.TEXT,
+    responses=problems(public=True),
 )
 async def get_metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Prometheus text format."""

@@ -26,9 +26,9 @@ class Published:
         self._bucket = bucket
         self._urls = urls
 
-    async def sign(self, key: str, seconds: int) -> str:
-        """A URL that opens the object for a while. No call is made; the object may be missing."""
-        return await self._urls.sign(key, seconds)
+    async def sign(self, key: str, seconds: int, method: str = "GET") -> str:
+        """A URL that opens the object for a while, by this method. No call is made; the object may be missing."""
+        return await self._urls.sign(key, seconds, method)
 
     async def require(self, key: str) -> None:
         """Raises NotFoundError where there is no such object."""

@@ -3,15 +3,16 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from litestar import MediaType, Response, get
+from litestar import HttpMethod, MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_307_TEMPORARY_REDIRECT
 
 from vodstack_app import errors
 from vodstack_app.documentation import problems
 from vodstack_app.identity import Identity
+from vodstack_app.methods import is_head
 from vodstack_app.playback.published import FILE_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos.ids import read_video_id
@@ -27,6 +28,10 @@ REDIRECT_CACHE_SECONDS = FILE_URL_SECONDS // 2
 
 VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
 FilePath = Annotated[str, PathParameter(description="A file of the video, such as `hls/master.m3u8`.")]
+MediaData = Annotated[
+    str | None,
+    QueryParameter(name="CMCD", description="What players say of themselves (CTA-5004); it is passed over."),
+]
 
 
 @get(
@@ -44,12 +49,16 @@ FilePath = Annotated[str, PathParameter(description="A file of the video, such a
     },
 )
 async def play_video(
+    request: Request[Any, Any, Any],
     video_id: VideoId,
     file_path: FilePath,
     services: NamedDependency[Services],
     identity: NamedDependency[Identity],
+    *,
+    cmcd: MediaData = None,
 ) -> Response[Any]:
     """Any HLS player opens `playback.hls` and follows."""
+    del cmcd
     record = await services.records.find(read_video_id(video_id), identity)
     path = file_path.lstrip("/")
     if record.status is not Status.READY:
@@ -61,6 +70,8 @@ async def play_video(
     if media_type := NAMING_MEDIA_TYPES.get(PurePosixPath(path).suffix):
         return Response(await services.published.read_playlist(key), media_type=media_type)
     await services.published.require(key)
-    location = await services.published.sign(key, FILE_URL_SECONDS)
-    headers = {"Location": location, "Cache-Control": f"private, max-age={REDIRECT_CACHE_SECONDS}"}
+    # A signature is good for one method; a cache must not give a GET what a HEAD was led to.
+    location = await services.published.sign(key, FILE_URL_SECONDS, HttpMethod.HEAD if is_head(request) else "GET")
+    caching = "no-store" if is_head(request) else f"private, max-age={REDIRECT_CACHE_SECONDS}"
+    headers = {"Location": location, "Cache-Control": caching}
     return Response(b"", status_code=HTTP_307_TEMPORARY_REDIRECT, headers=headers, media_type=MediaType.TEXT)

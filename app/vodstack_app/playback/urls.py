@@ -22,7 +22,7 @@ class ObjectUrls:
         self._signer = Signer("s3", s3.meta.region_name)
         self._place: tuple[str, str] | None = None
 
-    async def sign(self, key: str, seconds: int) -> str:
+    async def sign(self, key: str, seconds: int, method: str = "GET") -> str:
         """No call is made; the object may be missing. Raises UnavailableError where there are no credentials."""
         with storage_errors():
             if self._credentials is None:
@@ -30,7 +30,7 @@ class ObjectUrls:
             keys = await self._credentials.get_frozen_credentials()
             address, root = self._place or await self._find_place()
         path = f"{root}{quote(key, safe='/~')}"
-        return self._signer.url(keys, address, path, seconds=seconds, moment=now())
+        return self._signer.url(keys, address, path, seconds=seconds, moment=now(), method=method)
 
     async def _find_place(self) -> tuple[str, str]:
         """Where the bucket's keys begin, by botocore's rules: in the host's name or in the path."""
