@@ -37,11 +37,17 @@ $(CURDIR)/.tools/bin/uv:
 	@echo "uv is not on PATH: bringing it into .tools/"
 	@python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-demo: setup ## Provision, start, process a video (VIDEO=path, or one made for it), show the result
-	@$(RUN) vodstack demo $(if $(VIDEO),"$(VIDEO)") $(if $(PORT),--port $(PORT)) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+# A path as the shell takes it whole, whatever is in it.
+quoted = '$(subst ','\'',$(value $(1)))'
+PORTS = $(if $(PORT),--port $(PORT)) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+# Ctrl-C and SIGTERM end make itself: a recipe that failed besides would add a line of noise to that.
+RUN_UNTIL_STOPPED := $(RUN) vodstack --stopped-status 0
+
+demo: setup ## Process a video, show the result (VIDEO=path, or a clip made for it; KEEP=folder keeps the renditions)
+	@$(RUN_UNTIL_STOPPED) demo $(if $(VIDEO),$(call quoted,VIDEO)) $(if $(KEEP),--keep $(call quoted,KEEP)) $(PORTS) $(ARGS)
 
 up: setup ## Run the whole stack on this machine until Ctrl-C (PORT=8080 METRICS_PORT=9090)
-	@$(RUN) vodstack up $(if $(PORT),--port $(PORT)) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+	@$(RUN_UNTIL_STOPPED) up $(PORTS)
 
 render: setup ## Write a stack's Kubernetes objects as YAML (STACK=dev DIRECTORY=.vodstack/manifests)
 	@$(RUN) vodstack render --stack $(or $(STACK),dev) $(or $(DIRECTORY),.vodstack/manifests)

@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
+from typing import Never
 from urllib.request import proxy_bypass
 
 import pytest
@@ -56,7 +59,7 @@ def test_a_client_without_the_laptops_packages_is_told_of_them(package):
 
 def test_one_port_for_both_services_is_refused_at_once():
     async def start() -> None:
-        async with running_laptop(ROOT, Ports(api=18999, metrics=18999)):
+        async with running_laptop(ROOT, Ports(api=18999, metrics=18999), on_line=lambda _process, _line: None):
             pass
 
     with pytest.raises(LaptopError, match="cannot both listen on port 18999"):
@@ -71,12 +74,31 @@ def test_what_listens_on_this_machine_is_reached_past_proxies(name, monkeypatch)
     assert bypassed == ["127.0.0.1", "localhost", "intern.example"]
 
 
-def test_ctrl_c_stops_a_stack_that_is_still_coming_up():
-    command = [sys.executable, "-m", "vodstack_cli", "up", "--port", "18997", "--metrics-port", "18998"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+@pytest.mark.parametrize(
+    ("command", "gone"), [("up", "what was stored is gone"), ("demo", "nothing was kept")], ids=["up", "demo"]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_stack_that_is_still_coming_up(command, gone, number):
+    arguments = [sys.executable, "-m", "vodstack_cli", command, "--port", "18997", "--metrics-port", "18998"]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout
-        assert "provisioning" in running.stdout.readline()
-        running.send_signal(signal.SIGINT)
+        while "provisioning" not in (line := running.stdout.readline()):
+            assert line, "it ended before it began"
+        running.send_signal(number)
         output = running.stdout.read()
-    assert running.returncode == 0
-    assert output == "stopping ...\n"
+    assert running.returncode == 128 + number
+    assert output == f"stopping ...\nstopped: everything has ended, and {gone}\n"
+
+
+def test_ctrl_c_ends_any_command_with_a_word(monkeypatch, capsys):
+    def press_ctrl_c(*_arguments: object, **_options: object) -> Never:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr("sys.argv", ["vodstack", "--stopped-status", "7", "retry", str(uuid.uuid4())])
+    monkeypatch.setattr("boto3.session.Session", press_ctrl_c)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 7
+    assert capsys.readouterr().err == "stopped\n"

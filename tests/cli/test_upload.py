@@ -97,8 +97,8 @@ def test_ctrl_c_says_how_to_go_on(api: Api, proxy: AwsProxy, file: Path):
     proxy.intercept(is_part, nth=PARTS - 1, before=lambda: uploading.send_signal(signal.SIGINT))
     with uploading:
         _, errors = uploading.communicate(timeout=120)
-    assert uploading.returncode == 1
-    assert errors.splitlines()[-1] == "error: stopped: the same command goes on from here"
+    assert uploading.returncode == 130
+    assert errors.splitlines()[-1] == "stopped: the same command goes on from here"
 
 
 def test_a_part_that_fails_is_sent_again_and_no_other(api: Api, proxy: AwsProxy, file: Path):

@@ -1,4 +1,5 @@
 import re
+import subprocess
 
 import pytest
 
@@ -12,9 +13,11 @@ from .conftest import footage, free_port, is_held
         pytest.param("bigbuckbunny.mp4", "720p .*1280x720 ", marks=pytest.mark.prove),
     ],
 )
-def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest):
+def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest, ffmpeg, tmp_path):
     port, metrics_port = free_port(), free_port()
-    demo = vodstack("demo", footage(name), "--port", port, "--metrics-port", metrics_port)
+    kept = tmp_path / "kept here"
+    ports = ("--port", port, "--metrics-port", metrics_port)
+    demo = vodstack("demo", footage(name), "--keep", kept, "--outputs", *ports)
     assert demo.wait() == 0, demo.output
     assert re.search(r"^ready: ", demo.output, re.MULTILINE)
     assert re.search(largest, demo.output)
@@ -23,3 +26,9 @@ def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest
     assert emulator
     for held in (port, metrics_port, int(emulator[1])):
         assert not is_held(held)
+    assert demo.lines[-1].startswith(f"kept: open '{kept}/video.mp4'")
+    for path in ("video.mp4", "hls/master.m3u8", "hls/manifest.mpd", "poster.jpg"):
+        played = subprocess.run(
+            [ffmpeg, "-v", "error", "-i", kept / path, "-f", "null", "-"], capture_output=True, text=True, check=False
+        )
+        assert (played.returncode, played.stderr) == (0, ""), path

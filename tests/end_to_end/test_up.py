@@ -1,5 +1,9 @@
 """The stack that stays up, as a client with nothing but HTTP sees it."""
 
+import os
+import re
+import signal
+import subprocess
 import time
 
 import httpx
@@ -22,7 +26,7 @@ def start(vodstack, ports):
     return running
 
 
-def test_a_client_follows_its_video_to_ready(vodstack, ports):
+def test_a_client_follows_its_video_to_ready(vodstack, ports, tmp_path):
     running = start(vodstack, ports)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", follow_redirects=True, timeout=30) as api:
         created = api.post(
@@ -47,25 +51,24 @@ def test_a_client_follows_its_video_to_ready(vodstack, ports):
         assert api.get(str(media.url.join(segment))).content[4:8] in {b"styp", b"moof"}
     assert "worker | " in running.output
     _every_query_finds_its_metrics(ports)
-    keys = next(line for line in running.lines if line.startswith("  export ")).split()[1:]
-    jobs = vodstack("jobs", "--stack", "local", environment=dict(key.split("=", 1) for key in keys))
-    assert jobs.wait() == 0, jobs.output
-    assert "arrivals" in jobs.output
-    assert running.interrupt() == 0
+    _every_printed_line_works_when_pasted(running, tmp_path)
+    assert running.interrupt() == 128 + signal.SIGINT
     assert not is_held(ports[0])
     assert not is_held(ports[1])
 
 
 @pytest.mark.prove
-def test_another_copy_beside_it_tells_that_a_letter_is_no_video(vodstack, ports, tmp_path):
+def test_another_copy_beside_it_tells_that_a_video_was_cut_off(vodstack, ports, tmp_path):
     running = start(vodstack, ports)
     path = tmp_path / "holiday.mp4"
-    path.write_text("This is a letter, not a film.\n" * 100)
-    demo = vodstack("demo", path)
+    path.write_bytes(footage("bikes.mp4").read_bytes()[:100_000])
+    demo = vodstack("demo", path, environment={"VODSTACK_STATE_DIR": str(tmp_path / "state")})
     assert demo.wait() == 1
-    assert "error: the video failed: " in demo.output
-    assert "Traceback" not in demo.output
-    assert running.interrupt() == 0
+    assert demo.lines[-2] == f"the services' log: {tmp_path}/state/demo.log"
+    assert demo.lines[-1].startswith("error: the video failed: ")
+    assert "worker | " not in demo.output
+    assert "worker | " in (tmp_path / "state" / "demo.log").read_text()
+    assert running.interrupt() == 128 + signal.SIGINT
 
 
 @pytest.mark.prove
@@ -77,6 +80,18 @@ def test_what_a_killed_command_started_dies_with_it(vodstack, ports):
     while any(map(is_held, ports)):
         assert time.monotonic() < deadline, "what a killed parent started lives on"
         time.sleep(0.1)
+
+
+def _every_printed_line_works_when_pasted(running, folder):
+    """In the order in which they stand, in a shell that is somewhere else and knows nothing of this one's PATH."""
+    pasted = [line for line in running.lines if line.startswith(("  curl ", "  export ", "  /"))]
+    shell = ["sh", "-ec", "\n".join(pasted)]
+    environment = {"PATH": os.defpath, "HOME": str(folder)}
+    ended = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r'\{"videoId":"[-0-9a-f]{36}"\}\{"videos":\[\{"videoId"', ended.stdout.replace('": ', '":'))
+    assert "arrivals" in ended.stdout
+    assert len(pasted) == 4
 
 
 def _every_query_finds_its_metrics(ports):

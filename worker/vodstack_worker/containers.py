@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from vodstack_contracts.containers import ACCEPTED, HEAD_BYTES, container_of
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
 
@@ -24,26 +25,13 @@ DEMUXERS = {
 SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
 # What a tool may speak to read a file that the worker serves.
 PROTOCOLS = "http,tcp"
-ACCEPTED = "MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, AVI, FLV, Ogg or WMV"
 
-_HEAD_BYTES = 4096
 # A recording in fragments has thousands, a hostile file millions: what is not looked through is not judged.
 _MOST_BOXES = 20_000
 # A recording in fragments has thousands of parts; whether the last is whole is not worth as many requests.
 _MOST_REMOTE_BOXES = 50
-_TS_PACKET_BYTES = 188
-_M2TS_PACKET_BYTES = 192
-_TS_SYNC = 0x47
 _BOX_HEAD_BYTES = 8
 _LARGE_BOX_HEAD_BYTES = 16
-_MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"})
-_SIGNATURES = {
-    b"\x1aE\xdf\xa3": "matroska",
-    b"\x00\x00\x01\xba": "mpeg",
-    b"FLV\x01": "flv",
-    b"OggS": "ogg",
-    b"0&\xb2u\x8ef\xcf\x11": "asf",
-}
 _LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SMIL", b"[playlist]")
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _SOUNDS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9", b"#!AMR", b"MThd")
@@ -72,20 +60,15 @@ class LocalBytes:
 
 def demuxer_of(file: FileBytes) -> str:
     """The one demuxer that may open the file. Raises GiveUpError."""
-    head = file.read(0, _HEAD_BYTES)
+    head = file.read(0, HEAD_BYTES)
     if not head:
         raise GiveUpError(FailureCode.EMPTY_FILE, "The file is empty. Upload the video again.")
-    for signature, demuxer in _SIGNATURES.items():
-        if head.startswith(signature):
-            return demuxer
-    if head[4:8] in _MOV_BOXES:
+    demuxer = container_of(head)
+    if demuxer is None:
+        raise _refusal(head)
+    if demuxer == "mov":
         _require_whole(file)
-        return "mov"
-    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
-        return "avi"
-    if _is_transport_stream(head):
-        return "mpegts"
-    raise _refusal(head)
+    return demuxer
 
 
 def _refusal(head: bytes) -> GiveUpError:
@@ -100,14 +83,6 @@ def _refusal(head: bytes) -> GiveUpError:
     if head.startswith(_SOUNDS) or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
         return GiveUpError(FailureCode.NO_VIDEO_STREAM, "The file holds sound alone. Upload a file with a picture.")
     return GiveUpError(FailureCode.NOT_A_VIDEO, f"The file is not a video. Upload one of {ACCEPTED}.")
-
-
-def _is_transport_stream(head: bytes) -> bool:
-    for size, offset in ((_TS_PACKET_BYTES, 0), (_M2TS_PACKET_BYTES, 4)):
-        marks = head[offset::size]
-        if len(marks) > 1 and all(mark == _TS_SYNC for mark in marks):
-            return True
-    return False
 
 
 def _require_whole(file: FileBytes) -> None:

@@ -4,18 +4,19 @@ CommandError
 ├── ApiError          the API answered with a problem, or not at all
 ├── VideoFailedError  the video is `failed`
 ├── VerificationError what is stored is not what was promised
-└── LaptopError       the local stack did not come up
+├── LaptopError       the local stack did not come up
+└── StoppedError      Ctrl-C or SIGTERM ended the command
 """
 
-from collections.abc import Sequence
+import signal
+from pathlib import Path
 
 
 class CommandError(Exception):
-    """A sentence that says what to do. `log` holds the end of the log it came from, if there is one."""
+    """A sentence that says what to do. `log` is the file with the log it came from, if there is one."""
 
-    def __init__(self, message: str, log: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.log = tuple(log)
+    exit_status = 1
+    log: Path | None = None
 
 
 class ApiError(CommandError):
@@ -44,3 +45,11 @@ class VerificationError(CommandError):
 
 class LaptopError(CommandError):
     """The local stack did not come up."""
+
+
+class StoppedError(CommandError):
+    """Ctrl-C or SIGTERM ended the command; the exit status is the one by which a shell tells of that signal."""
+
+    def __init__(self, message: str = "stopped", number: signal.Signals = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.exit_status = 128 + number

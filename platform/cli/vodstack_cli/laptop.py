@@ -4,30 +4,29 @@ import asyncio
 import json
 import os
 import tempfile
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any, Never
+from typing import Any, Never, TypeVar
 
 from vodstack_cli.errors import LaptopError
 from vodstack_platform.embedded.deployed import Deployed
 from vodstack_platform.embedded.emulator import Credentials, Emulator, running_emulator
 from vodstack_platform.embedded.engine import run_program
-from vodstack_platform.embedded.errors import EngineError
+from vodstack_platform.embedded.errors import EngineError, ProcessError
 from vodstack_platform.embedded.supervisor import Supervisor, is_free
 
 STACK = "local"
 _START_SECONDS = 60
-_TAIL_LINES = 25
 _PORT_CHOICE = "choose another, as in `make up PORT=8090 METRICS_PORT=9091`"
 _PORT_ADVICE = f"stop what listens there, or {_PORT_CHOICE}"
 
 LineCallback = Callable[[str, str], None]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,6 @@ class Laptop:
     operator: Credentials
     api_url: str
     supervisor: Supervisor
-    log: deque[str]
 
     @property
     def endpoint_url(self) -> str:
@@ -69,9 +67,6 @@ class Laptop:
     def output(self, name: str) -> str:
         return str(self.deployed.outputs[name])
 
-    def log_tail(self) -> Iterable[str]:
-        return tuple(self.log)
-
     async def run(self) -> Never:
         """Runs until it is cancelled. Raises LaptopError where a process gives up."""
         waits = [asyncio.create_task(service.given_up.wait()) for service in self.supervisor.services.values()]
@@ -81,34 +76,30 @@ class Laptop:
             for wait in waits:
                 wait.cancel()
         broken = next(service for service in self.supervisor.services.values() if service.given_up.is_set())
-        raise LaptopError(f"{broken.name} keeps dying: {broken.trouble}", tuple(self.log))
+        raise LaptopError(f"{broken.name} keeps dying: {broken.trouble}")
 
 
 @asynccontextmanager
-async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | None = None) -> AsyncGenerator[Laptop]:
-    """The stack, ready to serve; all of it is gone at the end. Raises LaptopError."""
+async def running_laptop(project: Path, ports: Ports, on_line: LineCallback) -> AsyncGenerator[Laptop]:
+    """The stack, ready to serve; all of it is gone at the end. `on_line` is told each process's lines.
+
+    Raises LaptopError.
+    """
     reach_loopback_past_proxies()
     if ports.api == ports.metrics:
         raise LaptopError(f"API and worker cannot both listen on port {ports.api}: {_PORT_CHOICE}")
     for port in (ports.api, ports.metrics):
         if not is_free(port):
             raise LaptopError(f"port {port} of this machine is taken: {_PORT_ADVICE}")
-    log = deque[str](maxlen=_TAIL_LINES)
-
-    def remember(process: str, line: str) -> None:
-        log.append(f"{process} | {line}")
-        if on_line:
-            on_line(process, line)
-
     overrides = {"services": {"api": {"port": ports.api}, "worker": {"metricsPort": ports.metrics}}}
     try:
         with running_emulator() as emulator, tempfile.TemporaryDirectory(prefix="vodstack-") as directory:
-            deployed = await _on_daemon_thread(
+            deployed = await on_daemon_thread(
                 partial(run_program, STACK, project=project, endpoint=emulator.endpoint_url, config_overrides=overrides)
             )
             operator = _operator(emulator)
             supervisor = Supervisor(
-                deployed, emulator, directory=Path(directory), on_line=remember, port_advice=_PORT_ADVICE
+                deployed, emulator, directory=Path(directory), on_line=on_line, port_advice=_PORT_ADVICE
             )
             async with supervisor:
                 emulator.enforce_iam()
@@ -119,10 +110,12 @@ async def running_laptop(project: Path, ports: Ports, on_line: LineCallback | No
                     operator=operator,
                     api_url=f"http://127.0.0.1:{ports.api}",
                     supervisor=supervisor,
-                    log=log,
                 )
+    except ProcessError as error:
+        # The lines of the process follow the sentence, and `on_line` has been told them.
+        raise LaptopError(f"the stack did not come up: {str(error).splitlines()[0]}") from error
     except EngineError as error:
-        raise LaptopError(f"the stack did not come up: {error}", tuple(log)) from error
+        raise LaptopError(f"the stack did not come up: {error}") from error
 
 
 def reach_loopback_past_proxies() -> None:
@@ -132,9 +125,9 @@ def reach_loopback_past_proxies() -> None:
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (spared, "127.0.0.1", "localhost")))
 
 
-async def _on_daemon_thread(work: Callable[[], Deployed]) -> Deployed:
+async def on_daemon_thread(work: Callable[[], _Result]) -> _Result:
     """A pool's thread would hold a process that was told to stop until the work is done, or has failed for long."""
-    result = Future[Deployed]()
+    result = Future[_Result]()
 
     def run() -> None:
         result.set_running_or_notify_cancel()

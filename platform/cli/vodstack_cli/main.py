@@ -3,10 +3,10 @@
 import atexit
 import gc
 import logging
+import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import click
 from rich.console import Console
@@ -15,7 +15,7 @@ from rich.text import Text
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.cost import cost
 from vodstack_cli.dead_letters import dead_letters
-from vodstack_cli.errors import CommandError
+from vodstack_cli.errors import CommandError, StoppedError
 from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
 from vodstack_cli.project import project_option
@@ -28,9 +28,41 @@ from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
 PORT = click.IntRange(1024, 65535)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _HomePath(click.Path):
+    """A path in which `~` is the home folder: not every shell says so behind a `=`, as in VIDEO=~/film.mov."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return Path(os.fsdecode(super().convert(value, param, ctx))).expanduser()
+
+
+_PATH = _HomePath()
+
+
+class _Commands(click.Group):
+    """Commands that Ctrl-C ends with a word and a status of its own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort) as error:
+            raise _with_status(StoppedError(), ctx.params["stopped_status"]) from error
+        except StoppedError as error:
+            raise _with_status(error, ctx.params["stopped_status"]) from error
+
+
+def _with_status(error: StoppedError, status: int | None) -> StoppedError:
+    error.exit_status = error.exit_status if status is None else status
+    return error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vodstack-cli")
-def cli() -> None:
+@click.option(
+    "--stopped-status",
+    type=click.IntRange(0, 255),
+    help="Exit status after Ctrl-C or SIGTERM.  [default: 130 and 143, as shells have it]",
+)
+def cli(stopped_status: int | None) -> None:
     """A video platform that a team owns: run it on a laptop, look after it on AWS."""
 
 
@@ -53,14 +85,16 @@ def up(project: Path, port: int, metrics_port: int) -> None:
 
 @cli.command()
 @project_option
-@click.argument("video", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("video", required=False, type=_PATH)
+@click.option("--keep", type=_PATH, help="Folder, new or empty, to keep the renditions in.")
+@click.option("--outputs", is_flag=True, help="Show the stack's outputs too.")
 @click.option("--port", type=PORT, help="Port of the API.  [default: a free one]")
 @click.option("--metrics-port", type=PORT, help="Port of the worker's metrics and probes.  [default: a free one]")
-def demo(project: Path, video: Path | None, port: int | None, metrics_port: int | None) -> None:
+def demo(**options: Any) -> None:
     """Provision, start, upload VIDEO (or a clip made for it), process it, check the result, stop."""
-    from vodstack_cli.demo import run_demo  # noqa: PLC0415 - as above
+    from vodstack_cli.demo import DemoOptions, run_demo  # noqa: PLC0415 - as above
 
-    run_demo(project, video, port, metrics_port)
+    run_demo(DemoOptions(**options))
 
 
 @cli.command()
@@ -85,26 +119,30 @@ for command in (bootstrap, cost, dead_letters, images, jobs, redrive, retry, upl
 
 
 def main() -> None:
-    """The entry point: a failure is a sentence and the end of the log it came from, never a traceback."""
+    """The entry point: a failure is a sentence, and the file that holds the log it came from, never a traceback."""
     # The interpreter's last collection walks all of Pulumi's types, for a second or more after Ctrl-C.
     atexit.register(gc.freeze)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         cli()
     except CommandError as error:
-        _tell(str(error), error.log)
+        _tell(error)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(("vodstack_cli", "vodstack_contracts")):
             raise
         _tell(
-            f"this needs what is not installed ({error.name}): install vodstack-cli[local], or use `make` in a checkout"
+            CommandError(
+                f"this needs what is not installed ({error.name}): "
+                "install vodstack-cli[local], or use `make` in a checkout"
+            )
         )
 
 
-def _tell(sentence: str, log: Sequence[str] = ()) -> Never:
-    console = Console(stderr=True, soft_wrap=True)
-    for line in log:
-        console.print(Text(line, "dim"))
+def _tell(error: CommandError) -> Never:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if error.log:
+        console.print(Text(f"the services' log: {error.log}", "dim"))
     # A sentence quotes names and patterns that are no markup of ours.
-    console.print(Text.assemble(("error:", "bold red"), f" {sentence}"))
-    sys.exit(1)
+    sentence = str(error) if isinstance(error, StoppedError) else Text.assemble(("error:", "bold red"), f" {error}")
+    console.print(sentence, markup=False)
+    sys.exit(error.exit_status)

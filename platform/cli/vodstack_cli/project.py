@@ -1,5 +1,8 @@
-"""Which project a command speaks of."""
+"""Which project a command speaks of, and where it keeps files of its own."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -23,3 +26,25 @@ project_option = click.option(
     show_default="this folder",
     callback=_require_project,
 )
+
+
+def state_folder(project: Path) -> Path:
+    """Return the folder of clips and logs: the project's own, or the user's where the project is read-only."""
+    return next(folder for folder in _candidates(project) if _takes_files(folder))
+
+
+def _candidates(project: Path) -> Iterator[Path]:
+    if chosen := os.environ.get("VODSTACK_STATE_DIR"):
+        yield Path(chosen).absolute()
+    yield project.absolute() / ".vodstack"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vodstack"
+    yield Path(tempfile.mkdtemp(prefix="vodstack-"))
+
+
+def _takes_files(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

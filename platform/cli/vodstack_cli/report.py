@@ -1,13 +1,16 @@
 """What `vodstack demo` prints at its end."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from vodstack_cli.client import Video
 from vodstack_cli.verification import Picture
+from vodstack_contracts.objects import MP4, MULTIVARIANT_PLAYLIST
 
 
 @dataclass(kw_only=True)
@@ -19,16 +22,16 @@ class Report:
     sizes: Mapping[str, int]
     seconds: Mapping[str, float]
     outputs: Mapping[str, object]
-    summary: str
-    api_url: str
 
 
-def print_report(console: Console, report: Report) -> None:
+def print_report(console: Console, report: Report, *, kept: Path | None, with_outputs: bool) -> None:
+    """Print what was found, the result last. `kept` is the folder that holds what was published, if there is one."""
     console.print(_renditions(report))
-    _print_pairs(console, "Addresses", _addresses(report))
     _print_pairs(console, "Seconds by stage", {stage: f"{seconds:.1f}" for stage, seconds in report.seconds.items()})
-    _print_pairs(console, "Stack outputs", report.outputs)
-    console.print(f"\n{report.summary}", highlight=False)
+    if with_outputs:
+        _print_pairs(console, "Stack outputs", {name: value or "(empty)" for name, value in report.outputs.items()})
+    console.print("\n[bold green]ready[/]: uploaded, transcoded, decoded from the bucket; everything is stopped")
+    console.print(_way_to_watch(kept), soft_wrap=True, highlight=False, markup=False)
 
 
 def _renditions(report: Report) -> Table:
@@ -52,17 +55,16 @@ def _renditions(report: Report) -> Table:
         str(mp4.frames),
         f"{mp4.seconds:.2f} s",
         "",
-        _megabytes(report.sizes["video.mp4"]),
+        _megabytes(report.sizes[MP4]),
     )
     return table
 
 
-def _addresses(report: Report) -> dict[str, str]:
-    addresses = {"video": f"{report.api_url}/videos/{report.video.video_id}"}
-    if report.video.playback:
-        addresses |= {"HLS": report.video.playback.hls, "MP4": report.video.playback.mp4}
-        addresses |= {"poster": report.video.playback.poster}
-    return addresses
+def _way_to_watch(kept: Path | None) -> str:
+    if kept:
+        mp4, playlist = (shlex.quote(str(kept.absolute() / name)) for name in (MP4, MULTIVARIANT_PLAYLIST))
+        return f"kept: open {mp4} in any player, or {playlist} in VLC or mpv"
+    return "to watch it: `make demo KEEP=folder` keeps its files, `make up` runs the stack and prints its addresses"
 
 
 def _print_pairs(console: Console, title: str, pairs: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from vodstack_cli.client import Client
-from vodstack_cli.errors import CommandError
+from vodstack_cli.errors import StoppedError
 from vodstack_contracts.environment import DEFAULT_PORT
 
 
@@ -44,5 +44,5 @@ def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str
                 video, title=title, tags=tags, progress=lambda sent, size: bar.update(task, completed=sent, total=size)
             )
     except KeyboardInterrupt as error:
-        raise CommandError("stopped: the same command goes on from here") from error
+        raise StoppedError("stopped: the same command goes on from here") from error
     click.echo(video_id)
