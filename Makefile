@@ -65,13 +65,13 @@ test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program
 	$(RUN) pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 
 test-cluster: setup ## Ask a real Kubernetes API server about every manifest (needs Go; builds the server once, in minutes)
-	VODSTACK_TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)
+	TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)
 
 prove: setup ## Run what is slow or random by nature: kills, images (QUICK=1: random kills of workers, under 3 minutes)
-	$(if $(QUICK),VODSTACK_PROVE_QUICK=1) $(RUN) pytest -m prove $(if $(QUICK),-n 2 tests/worker/test_chaos.py) $(ARGS)
+	$(if $(QUICK),PROVE_QUICK=1) $(RUN) pytest -m prove $(if $(QUICK),-n 2 tests/worker/test_chaos.py) $(ARGS)
 
 bench: setup ## Measure memory; ONLY=api or ONLY=worker, beside a peer (PEER=URL for one of yours; QUICK=1; docs/benchmarks.md)
-	$(if $(QUICK),VODSTACK_BENCH_QUICK=1) PYTHONPATH=$(CURDIR)/bench $(RUN) python bench/$(or $(ONLY),memory).py \
+	$(if $(QUICK),BENCH_QUICK=1) PYTHONPATH=$(CURDIR)/bench $(RUN) python bench/$(or $(ONLY),memory).py \
 	  $(if $(PEER),--peer "$(PEER)") $(ARGS)
 
 check: setup ## Lint, types, import directions, lock file

@@ -70,7 +70,7 @@ def main() -> int:
     if not sys.platform.startswith("linux"):
         say("This reads /proc: run it on Linux.")
         return 2
-    scale = QUICK if os.environ.get("VODSTACK_BENCH_QUICK") else FULL
+    scale = QUICK if os.environ.get("BENCH_QUICK") else FULL
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", metavar="URL", help="a service of the same API that you start, in place of FastAPI's")
     parser.add_argument("--pairs", type=int, default=scale.pairs)

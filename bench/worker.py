@@ -33,7 +33,7 @@ from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE
 
-QUICK = "VODSTACK_BENCH_QUICK" in os.environ
+QUICK = "BENCH_QUICK" in os.environ
 TURNS = 2 if QUICK else 4
 FILM_SIZE, FILM_SECONDS = ("426x240", 100) if QUICK else ("1280x720", 96)
 RUNGS_SIZE, RUNGS_SECONDS = ("854x480", 10) if QUICK else ("1280x720", 20)

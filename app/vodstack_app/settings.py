@@ -1,5 +1,6 @@
 """What the environment says, read once at start."""
 
+import os
 import re
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vodstack_app.auth.issuer import is_trustworthy
 from vodstack_contracts.environment import DEFAULT_PORT, ORIGIN, Variable
+from vodstack_contracts.unknown_variables import describe, unknown_variables
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -80,10 +82,14 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """The settings of this process. Raises SettingsError."""
+    unknown = [describe(*each) for each in unknown_variables(os.environ).items()]
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] - the environment fills the fields
+        settings = Settings()  # pyright: ignore[reportCallIssue] - the environment fills the fields
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from error
+        raise SettingsError(" ".join([_sentence(error), *unknown])) from error
+    if unknown:
+        raise SettingsError(f"The API cannot start: {' '.join(unknown)}")
+    return settings
 
 
 def _sentence(error: ValidationError) -> str:

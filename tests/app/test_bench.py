@@ -13,7 +13,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 
 @pytest.mark.prove
 def test_the_bench_of_the_api_measures_ours_and_the_peer():
-    environment = os.environ | {"PYTHONPATH": str(BENCH), "PYTHONSAFEPATH": "1", "VODSTACK_BENCH_QUICK": "1"}
+    environment = os.environ | {"PYTHONPATH": str(BENCH), "PYTHONSAFEPATH": "1", "BENCH_QUICK": "1"}
     ran = subprocess.run(
         [sys.executable, BENCH / "api.py", "--pairs", "1"], env=environment, capture_output=True, text=True, check=False
     )

@@ -35,6 +35,14 @@ def test_missing_settings_are_named_all_at_once_without_a_traceback():
         assert name in ended.stderr
 
 
+def test_a_variable_that_nothing_reads_stops_the_start(foundation: Foundation):
+    ended = _start(os.environ | environment_of(foundation, VODSTACK_MAX_UPLOAD="2"))
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "The API cannot start: VODSTACK_MAX_UPLOAD is read by nothing: did you mean VODSTACK_MAX_UPLOADS?\n",
+    )
+
+
 @pytest.mark.parametrize("auth", ["None", *(pytest.param(auth, marks=pytest.mark.prove) for auth in ("", "jwt"))])
 def test_nobody_is_let_in_by_a_typing_error(foundation: Foundation, auth: str):
     ended = _start(os.environ | environment_of(foundation, VODSTACK_AUTH=auth))

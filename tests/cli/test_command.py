@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from urllib.request import proxy_bypass
 import pytest
 from click.testing import CliRunner
 
-from vodstack_cli.errors import LaptopError
+from vodstack_cli.errors import CommandError, LaptopError
 from vodstack_cli.laptop import Ports, reach_loopback_past_proxies, running_laptop
 from vodstack_cli.main import cli, main
 
@@ -45,6 +46,42 @@ def test_outside_of_a_project_a_command_says_where_to_go(command, tmp_path, monk
     assert "holds no Pulumi.yaml" in result.output
     assert "--project" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("VODSTACK_CORS_ORIGINS", "set api.corsOrigins of vodstack:services in Pulumi.local.yaml"),
+        ("VODSTACK_METRICS_PORT", "METRICS_PORT= to make"),
+        ("VODSTACK_PORT", "did you mean PORT? PORT has no effect here: give --port"),
+        ("VODSTACK_HOST", "unset it"),
+        ("VODSTACK_JOB", "did you mean VODSTACK_JOBS? VODSTACK_JOBS has no effect here"),
+        ("VODSTACK_TOKN", "did you mean VODSTACK_TOKEN?"),
+    ],
+)
+def test_a_variable_that_the_command_does_not_read_is_refused_with_what_works(name, words, tmp_path, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    for command in (["up"], ["demo"], ["render", str(tmp_path / "manifests")], ["upload", __file__]):
+        refused = CliRunner().invoke(cli, command)
+        assert isinstance(refused.exception, CommandError)
+        assert name in str(refused.exception)
+        assert words in str(refused.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_code_of_the_command_names_variables_by_the_contracts_alone():
+    """One that is spelt out would be refused."""
+    sources = (ROOT / "platform" / "cli").rglob("*.py")
+    assert [path.name for path in sources if re.search(r"""environ.*["']VODSTACK_""", path.read_text())] == []
+
+
+def test_variables_of_one_command_may_stand_in_the_shell_for_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VODSTACK_TOKEN", "secret")
+    monkeypatch.setenv("VODSTACK_URL", "http://localhost:1")
+    monkeypatch.setenv("VODSTACK_STATE_DIR", str(tmp_path))
+    result = CliRunner().invoke(cli, ["up"])
+    assert "holds no Pulumi.yaml" in result.output
 
 
 @pytest.mark.parametrize("package", ["imageio_ffmpeg", "vodstack_platform"])

@@ -22,7 +22,7 @@ BUILD_SECONDS = 1800
 
 pytestmark = [
     pytest.mark.timeout(BUILD_SECONDS),
-    pytest.mark.skipif("VODSTACK_TEST_CLUSTER" not in os.environ, reason="run by `make test-cluster`"),
+    pytest.mark.skipif("TEST_CLUSTER" not in os.environ, reason="run by `make test-cluster`"),
 ]
 
 Series = dict[str, str]

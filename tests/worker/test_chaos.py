@@ -31,7 +31,7 @@ DELAY_SECONDS = 3
 DRAIN_SECONDS = 240
 FOREVER_SECONDS = 3600
 ENVIRONMENT = {"VODSTACK_JOBS": "1", **SMALL_CHUNKS}
-QUICK = "VODSTACK_PROVE_QUICK" in os.environ
+QUICK = "PROVE_QUICK" in os.environ
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 

@@ -11,7 +11,7 @@ from vodstack_worker.frame_rate import choose_rate
 from vodstack_worker.ladder import plan_ladder
 from vodstack_worker.metrics import Metrics
 from vodstack_worker.pulse import LONGEST_SILENCE_SECONDS, Pulse
-from vodstack_worker.settings import Settings
+from vodstack_worker.settings import Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,3 +102,17 @@ def test_the_docs_name_every_value_of_a_label():
     for family in Metrics().registry.collect():
         values = {value for sample in family.samples for name, value in sample.labels.items() if name != "le"}
         assert family.name.endswith("_failures") or all(f"`{value}`" in text for value in values), family.name
+
+
+def test_a_variable_that_nothing_reads_stops_the_start(monkeypatch):
+    required = [setting for setting in Settings.model_fields.values() if setting.is_required()]
+    for setting in required:
+        monkeypatch.setenv(str(setting.validation_alias), "somewhere")
+    monkeypatch.setenv("VODSTACK_JOB", "2")
+    with pytest.raises(
+        SettingsError, match=r"^the worker cannot start: VODSTACK_JOB is .+ did you mean VODSTACK_JOBS\?$"
+    ):
+        read_settings()
+    monkeypatch.delenv(str(required[0].validation_alias))
+    with pytest.raises(SettingsError, match=r"set AWS_REGION in the environment; VODSTACK_JOB is read by nothing"):
+        read_settings()

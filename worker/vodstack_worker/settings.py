@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, Variable
 from vodstack_contracts.memory import LEAST_MEDIA_BYTES
+from vodstack_contracts.unknown_variables import describe, unknown_variables
 from vodstack_worker.errors import WorkerError
 from vodstack_worker.memory import share_of_memory
 
@@ -59,36 +60,36 @@ class Settings(BaseSettings):
         description="folder for originals and renditions in the making; several workers may share it",
     )
     scratch_bytes: Annotated[int, Ge(0)] = _variable(
-        "VODSTACK_SCRATCH_BYTES", 0, description="scratch that one job may fill; 0 shares out what is free"
+        Variable.SCRATCH_BYTES, 0, description="scratch that one job may fill; 0 shares out what is free"
     )
     visibility_timeout: Annotated[int, Ge(2), Le(43_200)] = _variable(
         Variable.VISIBILITY_TIMEOUT, 120, description="seconds after which a dead worker's video is taken over"
     )
     poll_wait: Annotated[int, Ge(0), Le(20)] = _variable(
-        "VODSTACK_POLL_WAIT_SECONDS", 5, description="seconds that one poll waits, and that a worker may take to leave"
+        Variable.POLL_WAIT, 5, description="seconds that one poll waits, and that a worker may take to leave"
     )
     jobs: Annotated[int, Ge(1)] = _variable(
         Variable.JOBS, _jobs, description="videos processed at a time; one for every four cores unless set"
     )
     max_failures: Annotated[int, Ge(1)] = _variable(
-        "VODSTACK_MAX_FAILURES", 5, description="real failures after which a video is `failed`"
+        Variable.MAX_FAILURES, 5, description="real failures after which a video is `failed`"
     )
     retry_delay: Annotated[int, Ge(0), Le(900)] = _variable(
-        "VODSTACK_RETRY_DELAY_SECONDS", 30, description="pause before the first retry; it doubles up to 15 minutes"
+        Variable.RETRY_DELAY, 30, description="pause before the first retry; it doubles up to 15 minutes"
     )
     resend_after: Annotated[int, Ge(4)] = _variable(
-        "VODSTACK_RESEND_AFTER_SECONDS",
+        Variable.RESEND_AFTER,
         21_600,
         description="seconds after which a waiting video's arrival is sent again",
     )
     max_duration: Annotated[int, Ge(1), Le(86_400)] = _variable(
-        "VODSTACK_MAX_DURATION_SECONDS", 14_400, description="longest video accepted"
+        Variable.MAX_DURATION, 14_400, description="longest video accepted"
     )
     chunk_seconds: Annotated[float, Ge(1), Le(3600)] = _variable(
         Variable.CHUNK_SECONDS, 60.0, description="longest chunk that is planned where key frames allow it"
     )
     local_bytes: Annotated[int, Ge(0)] = _variable(
-        "VODSTACK_LOCAL_BYTES",
+        Variable.LOCAL_BYTES,
         512 * 1024**2,
         description="largest original that is brought to scratch to be planned; others are read where they lie",
     )
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
         Variable.MEDIA_MEMORY, _media_memory, description="memory that the media tools of one job may take"
     )
     media_uid: Annotated[int, Ge(1)] = _variable(
-        "VODSTACK_MEDIA_UID", 65_534, description="user that media tools run as where the worker is root"
+        Variable.MEDIA_UID, 65_534, description="user that media tools run as where the worker is root"
     )
     host: str = _variable(Variable.HOST, "0.0.0.0", description="address of metrics and probes")  # noqa: S104 - a pod's
     metrics_port: Annotated[int, Ge(0), Le(65_535)] = _variable(
@@ -115,10 +116,23 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """The settings as the environment holds them. Raises SettingsError with a sentence that names each mistake."""
+    unknown = [describe(*each) for each in unknown_variables(os.environ).items()]
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] - the environment is the argument
+        settings = Settings()  # pyright: ignore[reportCallIssue] - the environment is the argument
     except ValidationError as error:
-        missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
-        wrong = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors() if fault["type"] != "missing"]
-        parts = ([f"set {', '.join(missing)} in the environment"] if missing else []) + wrong
-        raise SettingsError(f"the worker cannot start: {'; '.join(parts)}") from error
+        raise SettingsError(_sentence(_faults(error) + unknown)) from error
+    if unknown:
+        raise SettingsError(_sentence(unknown))
+    return settings
+
+
+def _faults(error: ValidationError) -> list[str]:
+    missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
+    # What is worked out from a value that is wrong itself would only repeat the complaint.
+    silent = {"missing", "default_factory_not_called"}
+    wrong = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors() if fault["type"] not in silent]
+    return ([f"set {', '.join(missing)} in the environment"] if missing else []) + wrong
+
+
+def _sentence(parts: list[str]) -> str:
+    return f"the worker cannot start: {'; '.join(parts)}"

@@ -21,6 +21,7 @@ from vodstack_cli.jobs import jobs
 from vodstack_cli.project import project_option
 from vodstack_cli.redrive import redrive
 from vodstack_cli.retry import retry
+from vodstack_cli.unread_variables import refuse_unread_variables
 from vodstack_cli.upload import upload
 from vodstack_contracts.environment import DEFAULT_METRICS_PORT, DEFAULT_PORT
 
@@ -39,9 +40,10 @@ _PATH = _HomePath()
 
 
 class _Commands(click.Group):
-    """Commands that Ctrl-C ends with a word and a status of its own."""
+    """Commands that Ctrl-C ends with a word and a status of its own, and that no variable misleads."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        refuse_unread_variables(self, os.environ)
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort) as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from vodstack_contracts.environment import Variable
+
 _FILE = "Pulumi.yaml"
 
 
@@ -34,7 +36,7 @@ def state_folder(project: Path) -> Path:
 
 
 def _candidates(project: Path) -> Iterator[Path]:
-    if chosen := os.environ.get("VODSTACK_STATE_DIR"):
+    if chosen := os.environ.get(Variable.STATE_DIRECTORY):
         yield Path(chosen).absolute()
     yield project.absolute() / ".vodstack"
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vodstack"

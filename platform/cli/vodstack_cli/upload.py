@@ -8,20 +8,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from vodstack_cli.client import Client
 from vodstack_cli.errors import StoppedError
-from vodstack_contracts.environment import DEFAULT_PORT
+from vodstack_contracts.environment import DEFAULT_PORT, Variable
 
 
 @click.command()
 @click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--url",
-    envvar="VODSTACK_URL",
+    envvar=Variable.API_URL,
     default=f"http://localhost:{DEFAULT_PORT}",
     show_default=True,
     show_envvar=True,
     help="The API's address.",
 )
-@click.option("--token", envvar="VODSTACK_TOKEN", show_envvar=True, help="Access token, where the API asks for one.")
+@click.option("--token", envvar=Variable.TOKEN, show_envvar=True, help="Access token, where the API asks for one.")
 @click.option("--title", default="", help="What the video is called.")
 @click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated.")
 def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str, ...]) -> None:

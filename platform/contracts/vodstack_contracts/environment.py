@@ -40,9 +40,19 @@ class Variable(StrEnum):
     MEDIA_MEMORY = "VODSTACK_MEDIA_MEMORY_BYTES"  # that the media tools of one job may hold
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
     CHUNK_SECONDS = "VODSTACK_CHUNK_SECONDS"  # the longest chunk of a video that is worth cutting
+    POLL_WAIT = "VODSTACK_POLL_WAIT_SECONDS"  # how long the worker's polls wait
+    MAX_FAILURES = "VODSTACK_MAX_FAILURES"  # after which a video is `failed`
+    RETRY_DELAY = "VODSTACK_RETRY_DELAY_SECONDS"
+    RESEND_AFTER = "VODSTACK_RESEND_AFTER_SECONDS"  # after which a waiting video's arrival is sent again
+    MAX_DURATION = "VODSTACK_MAX_DURATION_SECONDS"  # of a video
+    LOCAL_BYTES = "VODSTACK_LOCAL_BYTES"  # the largest original that is brought to scratch to be planned
+    MEDIA_UID = "VODSTACK_MEDIA_UID"  # the user of media tools where the worker is root
     OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own name: where traces are sent
     LOG_FORMAT = "VODSTACK_LOG_FORMAT"  # `json` or `console`
     LOG_LEVEL = "VODSTACK_LOG_LEVEL"
+    STATE_DIRECTORY = "VODSTACK_STATE_DIR"  # where the command keeps clips and logs
+    API_URL = "VODSTACK_URL"  # where the command finds the API
+    TOKEN = "VODSTACK_TOKEN"  # noqa: S105 - the name of the command's access token, not one
 
 
 DEFAULT_PORT = 8080
