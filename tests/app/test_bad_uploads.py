@@ -1,8 +1,12 @@
 """Whatever a client sends: a problem detail that helps, and nothing left behind."""
 
+import json
 import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.app.conftest import Api
@@ -22,6 +26,14 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 400, "malformed-upload"),
     "not a form": (b"just text", 400, "malformed-upload"),
     "a file's name without an @": (_field("file", b"clip.mp4") + END, 400, "missing-file"),
+    "a file by another name": (FILE.replace(b'"file"', b'"video"') + END, 400, "missing-file"),
+    "a nameless file by another name": (
+        _field("video", b"x").replace(b'"video"', b'"video"\r\nContent-Type: video/mp4') + END,
+        400,
+        "missing-file",
+    ),
+    "a file beside the file": (FILE + FILE.replace(b'"file"', b'"poster"') + END, 400, "too-many-files"),
+    "a long field that is none of ours": (_field("video", b"x" * 10_000) + FILE + END, 400, "invalid-field"),
     "an empty file": (FILE.replace(b"bytes", b"") + END, 400, "empty-file"),
     "two files": (FILE + FILE + END, 400, "too-many-files"),
     "no closing boundary": (FILE, 400, "malformed-upload"),
@@ -57,6 +69,46 @@ def test_a_bad_body_is_answered_with_its_problem_and_leaves_nothing(api: Api, ca
 
 def test_a_forgotten_at_of_curl_is_told(api: Api):
     assert "`-F file=@clip.mp4`" in api.post(_field("file", b"clip.mp4") + END).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [FILE.replace(b'"file"', b'"video"').split(b"bytes")[0], _field("file", b"").removesuffix(b"\r\n")],
+    ids=["by another name", "as text"],
+)
+def test_a_file_in_the_wrong_part_is_answered_before_its_bytes_are_sent(api: Api, opening: bytes):
+    with socket.create_connection(api.address, timeout=10) as connection:
+        connection.sendall(
+            b"POST /videos HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Length: 9999999999\r\n\r\n" + opening
+        )
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"-F file=@clip.mp4" in answer
+    api.assert_nothing_left()
+
+
+@pytest.mark.parametrize("megabytes", [0, 1, 40])
+@pytest.mark.parametrize("way", ["video=@{}", "video=<{}", "file=<{}"])
+def test_curl_shows_what_is_wrong_with_the_part_whatever_its_size(api: Api, tmp_path: Path, way: str, megabytes: int):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not on PATH")
+    clip = tmp_path / "x.mp4"
+    clip.write_bytes(b"x" * (megabytes * 1_000_000 + 9_000))
+    command = ["curl", "--silent", "--show-error", "-F", way.format(clip), f"{api.url}/videos"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "`-F file=@clip.mp4`" in json.loads(ran.stdout)["detail"]
+    api.assert_nothing_left()
+
+
+def test_a_part_that_a_page_leaves_empty_and_a_field_from_a_file_are_no_second_file(api: Api):
+    empty = _field("poster", b"").replace(
+        b'"poster"', b'"poster"; filename=""\r\nContent-Type: application/octet-stream'
+    )
+    title = _field("title", b"Harbour").replace(b'"title"', b'"title"; filename="title.txt"')
+    video_id = api.post(empty + title + FILE + END).json()["videoId"]
+    assert api.client.get(f"/videos/{video_id}").json()["title"] == "Harbour"
 
 
 @pytest.mark.parametrize("head", [b'; filename=""', b"\r\nContent-Type: video/mp4"])

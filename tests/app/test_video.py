@@ -158,3 +158,31 @@ def test_an_id_is_taken_in_capitals_too(api: Api):
     record = _record(Status.QUEUED)
     api.put_record(record)
     assert api.client.get(f"/videos/{record.video_id.upper()}").json()["videoId"] == record.video_id
+
+
+def _title(api: Api, video_id: str) -> str:
+    listed = {video["videoId"]: video["title"] for video in api.client.get("/videos").json()["videos"]}
+    seen = api.client.get(f"/videos/{video_id}").json()["title"]
+    assert listed[video_id] == seen
+    return seen
+
+
+def test_a_video_without_a_title_shows_its_file_name(api: Api):
+    unnamed, named = api.upload(b"x").json()["videoId"], api.upload(b"x", title="Hello").json()["videoId"]
+    wanted = {"fileName": "C:\\films\\dusk.mov", "sizeBytes": 3, "contentType": "video/quicktime"}
+    direct = api.client.post("/uploads", json=wanted).json()["videoId"]
+    assert [_title(api, each) for each in (unnamed, named, direct)] == ["clip.mp4", "Hello", "dusk.mov"]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_title_that_is_taken_back_gives_way_to_the_file_name(api: Api, nothing: str | None):
+    video_id = api.upload(b"x", title="Hello").json()["videoId"]
+    edited = api.client.patch(f"/videos/{video_id}", json={"title": nothing}).json()
+    assert (edited["title"], _title(api, video_id)) == ("clip.mp4", "clip.mp4")
+    assert api.records()[0].title == ""
+
+
+def test_a_video_without_title_and_file_name_has_an_empty_title(api: Api):
+    record = _record(Status.QUEUED)
+    api.put_record(record)
+    assert api.client.get(f"/videos/{record.video_id}").json()["title"] == ""

@@ -18,7 +18,7 @@ def read_boundary(content_type: str) -> str:
     """The boundary that an upload's Content-Type names. Raises UnsupportedTypeError or UploadError."""
     media_type, options = cast("tuple[str, dict[str, str]]", _parse_header(content_type))
     if media_type != MULTIPART:
-        raise UnsupportedTypeError(f"Send {MULTIPART} with a part named `file`.")
+        raise UnsupportedTypeError(f"Send {MULTIPART} with a part named `file`, as in `curl -F file=@clip.mp4`.")
     if not options.get("boundary"):
         raise UploadError("The Content-Type names no boundary.")
     return options["boundary"]

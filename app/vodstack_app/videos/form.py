@@ -27,6 +27,7 @@ MAX_HEADER_LINE_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
 FILE_NAME_LIMIT_BYTES = 255
 CONTENT_TYPE_LIMIT_BYTES = 128
+_SHOWN_NAME_LIMIT = 100
 
 
 class Digest(Protocol):
@@ -95,6 +96,7 @@ class UploadForm:
             raise UploadError("A part's header has a line break or a NUL in it.")
         self._segment = segment
         if segment.name != FILE_FIELD:
+            self._refuse_file(segment)
             self._text = bytearray()
             return
         if self._has_file:
@@ -110,6 +112,21 @@ class UploadForm:
         self.file_name = sanitise_file_name(segment.filename or "")
         self.content_type = _printable(segment.content_type or "", CONTENT_TYPE_LIMIT_BYTES)
 
+    def _refuse_file(self, segment: MultipartSegment) -> None:
+        """Raises UploadError for a file by a name that is not `file`, before a byte of it is read."""
+        name = (segment.name or "")[:_SHOWN_NAME_LIMIT]
+        if name in FIELD_LIMIT_BYTES or not _is_file(segment):
+            return
+        if self._has_file:
+            raise TooManyFilesError(
+                f"Send one file a request, in the part `{FILE_FIELD}`, and leave out `{name}`.", field=name
+            )
+        raise MissingFileError(
+            f"The file came in a part named `{name}`. Name the part `{FILE_FIELD}`, as in "
+            f"`-F {FILE_FIELD}=@clip.mp4`, and send no other file.",
+            field=name,
+        )
+
     def _take(self, data: bytes) -> bytes:
         if self._text is None:
             self.file_bytes += len(data)
@@ -121,8 +138,7 @@ class UploadForm:
         name = self._segment.name or "" if self._segment else ""
         limit = FIELD_LIMIT_BYTES.get(name, UNKNOWN_FIELD_LIMIT_BYTES)
         if len(self._text) + len(data) > limit:
-            shown = name if name in FIELD_LIMIT_BYTES else "unknown"
-            raise InvalidFieldError(f"The field is longer than {limit} bytes.", field=shown)
+            raise InvalidFieldError(_too_long(name, limit), field=name[:_SHOWN_NAME_LIMIT])
         self._text += data
         return b""
 
@@ -131,6 +147,23 @@ class UploadForm:
             self._parts.append((self._segment.name, bytes(self._text)))
         self._text = None
         self._segment = None
+
+
+def _is_file(segment: MultipartSegment) -> bool:
+    if segment.filename is not None:
+        # Browsers send an empty one for an input in which no file was chosen.
+        return bool(segment.filename)
+    media_type = (segment.content_type or "").lower()
+    return media_type.startswith("video/") or media_type == "application/octet-stream"
+
+
+def _too_long(name: str, limit: int) -> str:
+    if name in FIELD_LIMIT_BYTES:
+        return f"The field is longer than {limit} bytes."
+    return (
+        f"There is no such field, and it is longer than {limit} bytes. If it is the video, name the part `{FILE_FIELD}`"
+        f" and send it as a file, as in `-F {FILE_FIELD}=@clip.mp4`."
+    )
 
 
 def sanitise_file_name(name: str) -> str:

@@ -112,7 +112,7 @@ def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
     ready = record.status is Status.READY
     return VideoView(
         video_id=record.video_id,
-        title=record.title,
+        title=visible_title(record),
         description=record.description,
         tags=record.tags,
         url=None,
@@ -133,7 +133,7 @@ def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
 def summarise_video(record: VideoRecord, *, base_url: str) -> SummaryView:
     return SummaryView(
         video_id=record.video_id,
-        title=record.title,
+        title=visible_title(record),
         description=record.description,
         tags=record.tags,
         metadata=record.metadata,
@@ -149,6 +149,11 @@ def summarise_video(record: VideoRecord, *, base_url: str) -> SummaryView:
 
 def _playback_url(record: VideoRecord, base_url: str) -> str:
     return f"{base_url}/videos/{record.video_id}/playback"
+
+
+def visible_title(record: VideoRecord) -> str:
+    """What the client calls the video; where it has said nothing, or taken it back, the original's file name."""
+    return record.title or record.file_name
 
 
 def visible_stage(record: VideoRecord) -> Stage | None:
