@@ -16,26 +16,33 @@ NO_PROXY := $(or $(no_proxy),$(NO_PROXY))
 export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
+# What the targets install lies in the checkout, or, where that is read-only, in the user's cache.
+ifeq ($(shell test -w . && echo writable),writable)
+INSTALL := .
+else
+INSTALL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vodstack/$(shell echo "$(CURDIR)" | cksum | cut -d ' ' -f 1)
+export UV_PROJECT_ENVIRONMENT := $(INSTALL)/.venv
+endif
 UV_VERSION := 0.13.9
-UV := $(or $(shell command -v uv),$(CURDIR)/.tools/bin/uv)
+# Quoted wherever it stands, for a path may hold spaces; relative in a checkout, for pip writes no such path into a script.
+UV := "$(or $(shell command -v uv),$(INSTALL)/.tools/bin/uv)"
 ACTIONLINT_VERSION := 1.7.12
-ACTIONLINT := $(CURDIR)/.cache/actionlint-$(ACTIONLINT_VERSION)/actionlint
+ACTIONLINT := .cache/actionlint-$(ACTIONLINT_VERSION)/actionlint
 # One more than there are cores: many tests wait for a process, a lease or a signal.
-TEST_WORKERS := $(shell echo $$(( $$(nproc) + 1 )))
+TEST_WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 RUN := $(UV) run --frozen --all-packages --group dev
 SYNC := $(UV) sync --frozen --all-packages --group dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(UV) ## Install everything the other targets need (they do it themselves)
+setup: ## Install everything the other targets need (they do it themselves)
+	@test -x $(UV) || { echo "uv is not on PATH: bringing it into $(INSTALL)/.tools" \
+	  && python3 -m venv "$(INSTALL)/.tools" \
+	  && "$(INSTALL)/.tools/bin/python" -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
 	@$(SYNC) --check --quiet 2> /dev/null || { test -d "$${UV_PROJECT_ENVIRONMENT:-.venv}" \
 	  || echo "first run: about 0.4 GB come from the package registry, and take 1.4 GB here once they are unpacked"; \
 	  $(SYNC) $$(test -t 2 || echo --quiet); }
-
-$(CURDIR)/.tools/bin/uv:
-	@echo "uv is not on PATH: bringing it into .tools/"
-	@python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 # A path as the shell takes it whole, whatever is in it.
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -71,7 +78,7 @@ prove: setup ## Run what is slow or random by nature: kills, images (QUICK=1: ra
 	$(if $(QUICK),PROVE_QUICK=1) $(RUN) pytest -m prove $(if $(QUICK),-n 2 tests/worker/test_chaos.py) $(ARGS)
 
 bench: setup ## Measure memory; ONLY=api or ONLY=worker, beside a peer (PEER=URL for one of yours; QUICK=1; docs/benchmarks.md)
-	$(if $(QUICK),BENCH_QUICK=1) PYTHONPATH=$(CURDIR)/bench $(RUN) python bench/$(or $(ONLY),memory).py \
+	$(if $(QUICK),BENCH_QUICK=1) PYTHONPATH=bench $(RUN) python bench/$(or $(ONLY),memory).py \
 	  $(if $(PEER),--peer "$(PEER)") $(ARGS)
 
 check: setup ## Lint, types, import directions, lock file
@@ -81,7 +88,7 @@ check: setup ## Lint, types, import directions, lock file
 	$(RUN) pyright
 	$(RUN) lint-imports
 	@test -x $(ACTIONLINT) || ! command -v go > /dev/null \
-	  || GOBIN=$(dir $(ACTIONLINT)) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) || true
+	  || GOBIN="$(CURDIR)/$(dir $(ACTIONLINT))" go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) || true
 	@if test -x $(ACTIONLINT); then $(ACTIONLINT) && echo "actionlint: the workflows are right"; \
 	  else echo "actionlint: SKIPPED, the workflows were not checked: Go, which builds it, is absent or could not fetch it"; fi
 

@@ -11,8 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,6 +53,16 @@ def wait_for(condition: Callable[[], T | None], what: str) -> T:
             return found
         time.sleep(0.05)
     raise AssertionError(f"waited in vain for {what}")
+
+
+def media_processes(scratch: Path) -> list[int]:
+    """Processes at work in a scratch folder."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if scratch in (folder / "cwd").readlink().parents:
+                found.append(int(folder.name))
+    return found
 
 
 @dataclass
@@ -174,7 +184,8 @@ class Workers:
     folder: Path
     started: list[WorkerProcess] = field(default_factory=list)
 
-    def start(self, **more: str) -> WorkerProcess:
+    def start(self, *, under: Sequence[str] = (), **more: str) -> WorkerProcess:
+        """Start one, `under` a command that runs the rest of its arguments."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -192,7 +203,8 @@ class Workers:
             **more,
         }
         with log_path.open("wb") as log:
-            process = subprocess.Popen([sys.executable, "-m", "vodstack_worker"], env=environment, stderr=log)
+            command = [*under, sys.executable, "-m", "vodstack_worker"]
+            process = subprocess.Popen(command, env=environment, stderr=log)
         worker = WorkerProcess(process, port, log_path, scratch)
         self.started.append(worker)
         return worker

@@ -1,5 +1,6 @@
 """The worker dies, or is told to leave, at the worst moments: every video still becomes `ready`, once."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation
+from tests.worker.conftest import media_processes
 
 from vodstack_contracts import moves
 from vodstack_contracts.objects import rendition_prefix
@@ -34,16 +36,6 @@ def is_put_of(name: str) -> Callable[[Seen], bool]:
 
 def is_heartbeat(seen: Seen) -> bool:
     return seen.operation == "UpdateItem" and b":progress" in seen.body and b":status" not in seen.body
-
-
-def media_processes(scratch: Path) -> list[int]:
-    """Processes at work in a scratch folder."""
-    found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if scratch in (folder / "cwd").readlink().parents:
-                found.append(int(folder.name))
-    return found
 
 
 def start_transcoding(videos: Any, worker: Any, clip: Path) -> str:
@@ -152,7 +144,8 @@ def test_the_work_stops_before_somebody_else_may_begin_when_heartbeats_fail(
 
 
 def start_transcoding_by_processes(videos: Any, worker: Any, clip: Path) -> str:
-    """As above where no heartbeat tells of the stage."""
+    """As above where no heartbeat tells of the stage; before it is ready, the worker tries its media tools."""
+    worker.wait_until_ready()
     video_id = videos.upload(clip)
     videos.wait_for(lambda: media_processes(worker.scratch), "a media process")
     return video_id
@@ -172,15 +165,20 @@ def test_an_unreachable_queue_is_tried_again_until_it_answers(
     videos.wait_until(video_id, Status.READY)
 
 
-def test_failures_of_the_workers_own_are_counted_and_end_in_failed(
-    videos: Any, workers: Any, tiny_clip: Path, tmp_path: Path
-):
-    broken = tmp_path / "ffmpeg"
-    broken.write_text("#!/bin/sh\nkill -SEGV $$\n")
-    broken.chmod(0o755)
-    worker = workers.start(IMAGEIO_FFMPEG_EXE=str(broken), VODSTACK_MAX_FAILURES="2")
-    video_id = videos.upload(tiny_clip)
-    record = videos.wait_until(video_id, Status.FAILED, Status.READY)
+def test_failures_of_the_workers_own_are_counted_and_end_in_failed(videos: Any, workers: Any, long_clip: Path):
+    worker = workers.start(VODSTACK_MAX_FAILURES="2")
+    worker.wait_until_ready()
+    video_id = videos.upload(long_clip)
+
+    def ended_by_killing() -> bool:
+        for process in media_processes(worker.scratch):
+            with suppress(OSError):
+                if b"libx264" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    os.kill(process, signal.SIGSEGV)
+        return videos.record(video_id).status is Status.FAILED
+
+    videos.wait_for(ended_by_killing, "the video to fail")
+    record = videos.record(video_id)
     assert record.error.code is FailureCode.PROCESSING_FAILED, worker.log()
     assert record.attempts == 2
     assert record.setback.startswith("encode: ")

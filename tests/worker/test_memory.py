@@ -13,8 +13,9 @@ import pytest
 from vodstack_contracts.memory import LEAST_MEDIA_BYTES, MIB, least_memory_bytes, media_bytes
 from vodstack_contracts.videos import FailureCode, Status
 from vodstack_worker.errors import GiveUpError
+from vodstack_worker.machine import share_of_memory
 from vodstack_worker.media_process import Limits, run_tool
-from vodstack_worker.memory import encode_bytes, fitting_threads, share_of_memory
+from vodstack_worker.memory import encode_bytes, fitting_threads
 from vodstack_worker.plans import plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.scratch import Scratch

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from aiohttp import ClientError as TransportError
 
+from vodstack_worker.errors import InstallationError
+
 T = TypeVar("T")
 _BEAT_SECONDS = 5.0
 _LONGEST_DELAY_SECONDS = 900
@@ -17,13 +19,14 @@ _MOST_DOUBLINGS = 20
 class Verdict:
     """What becomes of the message: `done` deletes it, `hide_seconds` says when it may be seen again.
 
-    With `goes_on`, the video of a chunk is to be taken under the same message first.
+    With `goes_on`, the video of a chunk is to be taken under the same message first. `broken` stops the worker.
     """
 
     done: bool
     outcome: str = ""
     hide_seconds: float | None = None
     goes_on: bool = False
+    broken: InstallationError | None = None
 
 
 async def run_held(

@@ -14,7 +14,7 @@ from vodstack_worker.codecs import CAPTION_WHITELIST
 from vodstack_worker.confine import CANNOT_RUN
 from vodstack_worker.containers import DEMUXERS
 from vodstack_worker.cues import read_cues, write_cues
-from vodstack_worker.errors import RetryError
+from vodstack_worker.errors import ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import caption_playlist
@@ -84,7 +84,7 @@ def _output(number: int, index: int) -> list[str]:
 
 def _require_end(ending: Ending) -> None:
     if ending.killed or ending.code == CANNOT_RUN or "No space left" in ending.stderr:
-        raise RetryError(f"captions: ffmpeg ended with {ending.code}: {ending.stderr}")
+        raise ToolError(f"captions: ffmpeg ended with {ending.code}: {ending.stderr}")
 
 
 def _write(folder: Path, plan: Plan) -> list[CaptionFile]:

@@ -17,6 +17,7 @@ from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.errors import (
     ConditionFalseError,
     GiveUpError,
+    InstallationError,
     JobRefusedError,
     LeaseLostError,
     MismatchError,
@@ -152,6 +153,8 @@ class ChunkAttempt:
     ) -> Verdict:
         try:
             result = task.result()
+        except InstallationError as broken:
+            return await self._hand_back(taken, broken)
         except GiveUpError as error:
             return await self._give_up_chunks(str(error))
         except RetryError as error:
@@ -210,7 +213,7 @@ class ChunkAttempt:
             return _DROPPED
         return Verdict(done=True, outcome="given_up", goes_on=True)
 
-    async def _hand_back(self, taken: _Taken) -> Verdict:
+    async def _hand_back(self, taken: _Taken, broken: InstallationError | None = None) -> Verdict:
         """The worker is leaving: the next one may begin at once."""
         self._log.info("handing back")
         try:
@@ -219,8 +222,8 @@ class ChunkAttempt:
         except AWS_ERRORS as error:
             # The lease lapses by itself, and the message comes back with it.
             self._log.warning("could not release the lease", error=repr(error)[:300])
-            return Verdict(done=False, outcome="returned")
-        return Verdict(done=False, outcome="returned", hide_seconds=0.0)
+            return Verdict(done=False, outcome="returned", broken=broken)
+        return Verdict(done=False, outcome="returned", hide_seconds=0.0, broken=broken)
 
 
 def _leave(standing: Standing) -> Verdict:

@@ -14,6 +14,7 @@ from vodstack_contracts.objects import original_key
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, Share
 from vodstack_worker.departures import send_as_written
 from vodstack_worker.errors import GiveUpError
+from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.plans import ChunkPlan
@@ -45,7 +46,11 @@ class ChunkEncoder:
         self._sound_bytes = max(_LEAST_SOUND_BYTES, min(_MOST_SOUND_BYTES, limits.scratch_bytes // 2))
 
     async def process(self, made: ChunkPlan, number: int, work: Work) -> ChunkResult:
-        """Encode, check, publish. Raises GiveUpError or RetryError."""
+        """Encode, check, publish. Raises GiveUpError, InstallationError or RetryError."""
+        async with blaming_tools(self._scratch, self._limits):
+            return await self._process(made, number, work)
+
+    async def _process(self, made: ChunkPlan, number: int, work: Work) -> ChunkResult:
         bucket, key = self._settings.bucket, original_key(made.video_id)
         original = StoredObject(s3=self._s3, bucket=bucket, key=key, size=made.size, etag=made.etag)
         relay = Relay({SOURCE: original})

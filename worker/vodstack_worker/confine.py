@@ -7,12 +7,15 @@ import ctypes
 import os
 import resource
 import sys
+import time
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _SIGKILL = 9
 CANNOT_RUN = 126
 _CPU_GRACE_SECONDS = 5
+_WATCH_SECONDS = 0.5
+_MOST_DESCRIPTORS = 1024
 _ELF = b"\x7fELF"
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -51,13 +54,11 @@ def confine(cage: dict[str, int]) -> int:
     port = 0 if cage["door"] == NO_DOOR else _open_door(cage["door"])
     # Should memory run out between two looks of the worker, this process is to go, not the worker.
     _write_if_allowed("/proc/self/oom_score_adj", "1000")
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setgid(cage["uid"])
-        os.setuid(cage["uid"])
+    if os.getuid() == 0 and cage["uid"] != 0:
+        become(cage["uid"])
     # A change of user clears the death signal, so it is set after it.
-    libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _die_with(cage["parent"], libc)
+    call(libc, "prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != cage["parent"]:
         raise SystemExit("the worker is gone")
     limits = {
@@ -72,16 +73,54 @@ def confine(cage: dict[str, int]) -> int:
         value = wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling)
         # The soft limit on CPU time tells by its signal what happened, the hard one does not.
         grace = _CPU_GRACE_SECONDS if kind == resource.RLIMIT_CPU and ceiling == resource.RLIM_INFINITY else 0
-        resource.setrlimit(kind, (value, value + grace))
+        try:
+            resource.setrlimit(kind, (value, value + grace))
+        except (OSError, ValueError):
+            # macOS maps more than any bound before a program begins; the worker itself watches what is resident.
+            if kind != resource.RLIMIT_AS:
+                raise
     return port
+
+
+def become(uid: int) -> None:
+    """Change to a user without groups. Raises OSError where this process may not."""
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+def call(libc: ctypes.CDLL, name: str, *arguments: int) -> int:
+    """Call a function of the C library that only Linux has, and give -1 where it is absent or refused."""
+    function = getattr(libc, name, None)
+    return -1 if function is None else int(function(*arguments))
+
+
+def _die_with(parent: int, libc: ctypes.CDLL) -> None:
+    """Have this process killed when its parent dies: by the kernel, or else by a child that watches the parent."""
+    if call(libc, "prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) == 0:
+        return
+    tool = os.getpid()
+    if os.fork() != 0:
+        return
+    # Open pipes would keep the worker waiting for output that is over.
+    os.closerange(0, _MOST_DESCRIPTORS)
+    while os.getppid() == tool:
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os.kill(tool, _SIGKILL)
+        except PermissionError:
+            pass  # it lives, as another user
+        time.sleep(_WATCH_SECONDS)
+    os._exit(0)
 
 
 def _leave_network(libc: ctypes.CDLL) -> None:
     """A network namespace of its own has no way out. Where containers forbid it, network policy has to do."""
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
-        libc.unshare(_CLONE_NEWNET)
-    elif libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
+        call(libc, "unshare", _CLONE_NEWNET)
+    elif call(libc, "unshare", _CLONE_NEWUSER | _CLONE_NEWNET) == 0:
         _write_if_allowed("/proc/self/setgroups", "deny")
         _write_if_allowed("/proc/self/uid_map", f"{uid} {uid} 1")
         _write_if_allowed("/proc/self/gid_map", f"{gid} {gid} 1")
@@ -130,7 +169,8 @@ def main() -> None:
         binary = os.pread(descriptor, len(_ELF), 0) == _ELF
         port = confine(read_cage(cage))
         arguments = [argument.replace(PORT, str(port)) for argument in sys.argv[2:]]
-        os.execve(descriptor if binary else program, arguments, environment)  # noqa: S606 - no shell wanted
+        by_descriptor = binary and os.execve in os.supports_fd
+        os.execve(descriptor if by_descriptor else program, arguments, environment)  # noqa: S606 - no shell wanted
     except OSError as error:
         sys.stderr.write(f"{program} cannot be run: {error}\n")
         raise SystemExit(CANNOT_RUN) from error

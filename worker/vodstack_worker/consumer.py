@@ -17,7 +17,7 @@ from vodstack_worker.attempt import Verdict, doubled
 from vodstack_worker.chunk_attempt import ChunkAttempt
 from vodstack_worker.chunk_encoder import ChunkEncoder
 from vodstack_worker.chunk_table import ChunkTable
-from vodstack_worker.errors import ConditionFalseError
+from vodstack_worker.errors import ConditionFalseError, InstallationError
 from vodstack_worker.inbox import Inbox
 from vodstack_worker.job import Job, Taken
 from vodstack_worker.lease import AWS_ERRORS
@@ -69,12 +69,16 @@ class Consumer:
         self._metrics = metrics
         self._tracing = tracing
         self._pulse = pulse
+        self._broken: InstallationError | None = None
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
     async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop. Raises InstallationError, once all is handed back, where the media tools fail."""
         async with asyncio.TaskGroup() as slots:
             for number in range(self._settings.jobs):
                 slots.create_task(self._slot(f"slot-{number}", stop))
+        if self._broken:
+            raise self._broken
 
     async def _slot(self, name: str, stop: asyncio.Event) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -102,9 +106,13 @@ class Consumer:
         """Work off one message. It is deleted once nothing it tells of remains to be done."""
         try:
             if self._chunks and message.queue is self._chunks.queue:
-                await self._settle(message, await self._work_on_chunk(self._chunks, message, stop, beat))
+                verdict = await self._work_on_chunk(self._chunks, message, stop, beat)
             else:
-                await self._settle(message, await self._work_on_arrivals(message, stop, beat))
+                verdict = await self._work_on_arrivals(message, stop, beat)
+            if verdict.broken:
+                self._broken = verdict.broken
+                stop.set()
+            await self._settle(message, verdict)
         except MalformedMessageError as error:
             # Returned soon, so that the redrive policy puts it into the dead-letter queue before long.
             self._metrics.errors.inc()

@@ -1,6 +1,8 @@
 """WorkerError
+├── InstallationError   media tools do not run on this machine: the worker stops, and no video is blamed
 ├── RetryError          may go well another time: the message comes back
-│   └── MismatchError   a chunk is not what was planned
+│   ├── MismatchError   a chunk is not what was planned
+│   └── ToolError       a media tool ended without a word about the video
 ├── GiveUpError         never will: the video is `failed`, and the client is told why
 ├── FallBackError       these chunks will never fit together: the video is transcoded in one pass
 ├── LeaseLostError      somebody else has the video now, or it is deleted: stop, write nothing
@@ -21,6 +23,14 @@ class RetryError(WorkerError):
     def __init__(self, reason: str, *, counted: bool = True) -> None:
         super().__init__(reason)
         self.counted = counted
+
+
+class InstallationError(WorkerError):
+    """The message says what is missing on this machine, and what to do about it."""
+
+
+class ToolError(RetryError):
+    """A media tool could not be run, or broke off: the installation may be at fault as well as the video."""
 
 
 class MismatchError(RetryError):

@@ -10,7 +10,14 @@ from msgspec.structs import replace
 from vodstack_contracts.jobs import Arrival, encode_chunk
 from vodstack_contracts.videos import EncodePlan, Failure, FailureCode, Lease, Stage, Status, VideoRecord, Way
 from vodstack_worker.attempt import Verdict, delay_after, is_local, run_held
-from vodstack_worker.errors import ConditionFalseError, FallBackError, GiveUpError, LeaseLostError, RetryError
+from vodstack_worker.errors import (
+    ConditionFalseError,
+    FallBackError,
+    GiveUpError,
+    InstallationError,
+    LeaseLostError,
+    RetryError,
+)
 from vodstack_worker.lease import AWS_ERRORS, HeldVideo, LeaseKeeper
 from vodstack_worker.messages import JobQueue, Message
 from vodstack_worker.metrics import FALLEN_BACK, Metrics
@@ -73,6 +80,8 @@ class Job:
     async def _conclude(self, task: asyncio.Task[Outcome | ToChunks], work: Work) -> Verdict:
         try:
             outcome = task.result()
+        except InstallationError as broken:
+            return await self._hand_back(broken)
         except GiveUpError as error:
             return await self._fail(error.failure, str(error))
         except RetryError as error:
@@ -149,7 +158,7 @@ class Job:
         await self._records.amend(self._video_id, self._lease.token, changes)
         return Verdict(done=False, outcome="retried", hide_seconds=delay)
 
-    async def _hand_back(self) -> Verdict:
+    async def _hand_back(self, broken: InstallationError | None = None) -> Verdict:
         """The worker is leaving: the next one may begin at once."""
         self._log.info("handing back")
         try:
@@ -160,8 +169,8 @@ class Job:
         except AWS_ERRORS as error:
             # The lease lapses by itself, and the message comes back with it.
             self._log.warning("could not release the lease", error=repr(error)[:300])
-            return Verdict(done=False, outcome="returned")
-        return Verdict(done=False, outcome="returned", hide_seconds=0.0)
+            return Verdict(done=False, outcome="returned", broken=broken)
+        return Verdict(done=False, outcome="returned", hide_seconds=0.0, broken=broken)
 
     async def _lost(self, lost: LeaseLostError, pipeline: Pipeline, work: Work) -> Verdict:
         """A video that has come to its end, or is gone, needs its message no more; a taken one has another's."""

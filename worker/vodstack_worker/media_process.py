@@ -14,7 +14,7 @@ from typing import Protocol
 
 from vodstack_worker import confine
 from vodstack_worker.errors import RetryError
-from vodstack_worker.memory import resident_bytes, tree_of
+from vodstack_worker.machine import resident_bytes
 from vodstack_worker.scratch import used_bytes
 
 _OPEN_FILES = 256
@@ -245,7 +245,7 @@ def _pause_before_limit(spare_bytes: int) -> float:
 
 def _look_at(process: int, folder: Path) -> tuple[int, int]:
     """Bytes in memory and in the folder."""
-    return resident_bytes(tree_of(process)), used_bytes(folder)
+    return resident_bytes(process), used_bytes(folder)
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

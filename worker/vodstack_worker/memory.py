@@ -1,19 +1,12 @@
-"""Memory: how much of it the machine gives, what an encode takes, and what a tool holds at this moment.
+"""How much memory an encode takes, and how many threads fit into what there is.
 
 docs/adr/0019-memory-is-counted-where-it-counts.md
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-
-from vodstack_contracts.memory import MIB, media_bytes
+from vodstack_contracts.memory import MIB
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
 
-_GROUPS = Path("/sys/fs/cgroup")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # An upper bound of what was measured: encoders of all rungs, and pictures that decoder and filters hold.
 _BASE_BYTES = 400 * MIB
 _THREAD_BYTES = 45 * MIB
@@ -39,45 +32,3 @@ def fitting_threads(picture_bytes: int, memory_bytes: int, most: int) -> int:
             f"Export the video with at most {largest * 2 // 3:,} pixels in all, in 8 bits.",
         )
     return min(most, threads)
-
-
-def share_of_memory(jobs: int) -> int:
-    """What one job's tools may take of this machine, or of the container that the worker runs in."""
-    total = os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES
-    limit = min(_group_limits(), default=total)
-    # Where nobody set a limit, others live on the machine as well.
-    return media_bytes(limit if limit < total else total // 2, jobs)
-
-
-def _group_limits() -> Iterator[int]:
-    """The limits of this process's control groups, of version 1 or 2, from its own up to the root."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers not in {"", "memory"}:
-            continue
-        root, name = (_GROUPS / "memory", "memory.limit_in_bytes") if controllers else (_GROUPS, "memory.max")
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            with suppress(OSError, ValueError):
-                yield int((folder / name).read_text())
-            if folder == root:
-                break
-
-
-def tree_of(process: int) -> list[int]:
-    """A process and those that it began, as far as they hold still."""
-    found = [process]
-    for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):
-                found += [int(child) for child in children.read_text().split()]
-    return found
-
-
-def resident_bytes(processes: list[int]) -> int:
-    """What these hold in memory together; nothing for those that are gone."""
-    total = 0
-    for process in processes:
-        with suppress(OSError):
-            total += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE_BYTES
-    return total

@@ -15,6 +15,7 @@ from vodstack_worker.arguments import MP4, OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
+from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.multipart import abort_open
@@ -68,7 +69,7 @@ class ToChunks:
 
 
 class Pipeline:
-    """Raises FallBackError, GiveUpError or RetryError. Without a table for them, there are no chunks."""
+    """Raises FallBackError, GiveUpError, InstallationError or RetryError. Without a table, there are no chunks."""
 
     def __init__(
         self, s3: "S3Client", settings: Settings, scratch: Scratch, limits: Limits, table: ChunkTable | None
@@ -80,6 +81,10 @@ class Pipeline:
         self._table = table
 
     async def process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
+        async with blaming_tools(self._scratch, self._limits):
+            return await self._process(arrival, record, work)
+
+    async def _process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
         was = record.plan
         if self._table and was and was.way is Way.CHUNKS:
             standing = await self._standing(self._table, was)

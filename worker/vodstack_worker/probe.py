@@ -8,7 +8,7 @@ import msgspec
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.containers import FileBytes, LocalBytes, demuxer_of
-from vodstack_worker.errors import GiveUpError, RetryError
+from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
 from vodstack_worker.probed import SOURCE, Probe, Refusal
 
@@ -25,7 +25,7 @@ async def probe(
 ) -> Probe:
     """Probe `folder`'s source, or the `remote` one that `relay` serves.
 
-    Raises GiveUpError for what can never be played, RetryError for a killed probe.
+    Raises GiveUpError for what can never be played, RetryError for a killed probe, ToolError for one that broke off.
     """
     file = remote or LocalBytes(folder / SOURCE)
     demuxer = await asyncio.to_thread(demuxer_of, file)
@@ -40,7 +40,7 @@ async def probe(
     if ending.killed:
         raise RetryError(f"the probe was killed by signal {-ending.code}: {ending.stderr}")
     if ending.code != 0:
-        raise RetryError(f"the probe failed with {ending.code}: {ending.stderr}")
+        raise ToolError(f"the probe failed with {ending.code}: {ending.stderr}")
     found = _decoder.decode(ending.stdout)
     if isinstance(found, Refusal):
         raise GiveUpError(found.failure.code, found.failure.message)

@@ -4,7 +4,9 @@
 that is an address at which the worker serves it.
 """
 
+import importlib
 import math
+import os
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +34,8 @@ from vodstack_worker.memory import fitting_threads
 from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
 
+# PyAV imports these at the first track of captions, when the sandbox may not let it read them any more.
+_IMPORTED_LATE = ("av.subtitles.codeccontext", "av.subtitles.stream")
 _PACKETS_UNTIL_A_PICTURE = 2000
 _FRAMES_LOOKED_AT = 5
 _LONG_SOUND_SECONDS = 0.5
@@ -43,6 +47,10 @@ _DAMAGED = "The file is damaged and cannot be read. Export the video again and u
 class _Source(NamedTuple):
     address: str
     demuxer: str
+
+    @property
+    def is_remote(self) -> bool:
+        return self.address.startswith("http://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +81,11 @@ def main() -> None:
     """Confine, probe, print."""
     cage, demuxer, max_duration, source = sys.argv[1:5]
     bounds = read_cage(cage)
+    for module in _IMPORTED_LATE:
+        importlib.import_module(module)
     port = confine(bounds)
     address = _Source(source.replace(PORT, str(port)), demuxer)
+    _require_readable(address)
     try:
         found: Probe | Refusal = _probe(address, int(max_duration), bounds["memory_bytes"])
     except GiveUpError as refused:
@@ -85,9 +96,15 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
+def _require_readable(source: _Source) -> None:
+    """Raise OSError where a file is there and cannot be read: that says nothing about the video."""
+    if not source.is_remote:
+        os.close(os.open(source.address, os.O_RDONLY))
+
+
 def _open(source: _Source) -> InputContainer:
     options = {
-        "protocol_whitelist": PROTOCOLS if source.address.startswith("http://") else "file",
+        "protocol_whitelist": PROTOCOLS if source.is_remote else "file",
         "format_whitelist": DEMUXERS[source.demuxer],
         "codec_whitelist": CODEC_WHITELIST,
         "max_streams": str(MAX_STREAMS + 1),

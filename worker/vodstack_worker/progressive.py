@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vodstack_worker.arguments import AUDIO_RATE
-from vodstack_worker.errors import RetryError
+from vodstack_worker.errors import RetryError, ToolError
 from vodstack_worker.media_process import Ending, Limits, run_module
 from vodstack_worker.multipart import Multipart, part_bytes
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE, Parts
@@ -122,7 +122,7 @@ async def _receive(reader: asyncio.StreamReader, parts: Parts, upload: Multipart
 def _require_joined(ending: Ending, tracks: Tracks) -> None:
     """Raises RetryError where not every picture is in."""
     if ending.exceeded or ending.code != 0:
-        raise RetryError(f"join: ended with {ending.code}, {ending.exceeded or 'no'} limit exceeded: {ending.stderr}")
+        raise ToolError(f"join: ended with {ending.code}, {ending.exceeded or 'no'} limit exceeded: {ending.stderr}")
     try:
         counts = msgspec.json.decode(ending.stdout, type=list[int])
     except msgspec.MsgspecError as error:

@@ -38,6 +38,7 @@ class Scratch:
 
     def __init__(self, root: Path, *, jobs: int, job_bytes: int, uid: int) -> None:
         root.mkdir(parents=True, exist_ok=True)
+        self.root = root
         self._uid = uid
         self.swept = _sweep(root)
         self._folder, self._lock = _claim(root)

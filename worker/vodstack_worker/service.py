@@ -13,6 +13,7 @@ from aiobotocore.session import get_session
 from vodstack_worker.chunk_encoder import ChunkEncoder
 from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.consumer import Chunks, Consumer
+from vodstack_worker.media_check import check_media_tools, choose_user
 from vodstack_worker.media_process import Limits
 from vodstack_worker.messages import JobQueue
 from vodstack_worker.metrics import Metrics
@@ -21,6 +22,7 @@ from vodstack_worker.probes import make_probes, serve_probes
 from vodstack_worker.pulse import Pulse
 from vodstack_worker.queue_depth import export_queue_depth
 from vodstack_worker.records import Records
+from vodstack_worker.sandbox_report import Wall
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.sweep import Sweep
@@ -40,7 +42,7 @@ _CONNECTIONS_PER_JOB = 10
 
 
 async def serve(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT. Raises InstallationError where no video can be processed on this machine."""
     log = structlog.get_logger()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,13 +53,14 @@ async def serve(settings: Settings) -> None:
         port = await stack.enter_async_context(
             serve_probes(make_probes(metrics, pulse, stop), settings.host, settings.metrics_port)
         )
-        scratch = Scratch(
-            settings.scratch_directory, jobs=settings.jobs, job_bytes=settings.scratch_bytes, uid=settings.media_uid
-        )
+        uid = choose_user(settings.media_uid)
+        scratch = Scratch(settings.scratch_directory, jobs=settings.jobs, job_bytes=settings.scratch_bytes, uid=uid)
         stack.callback(scratch.close)
+        limits = media_limits(settings, scratch, uid)
+        walls = await check_media_tools(scratch, limits, require=settings.sandbox == "required")
+        log.info("media tools work", sandbox=sorted(walls), lacks=sorted(set(Wall) - walls), uid=uid)
         s3, sqs, dynamodb = await _connect(stack, settings)
         arrivals = JobQueue(sqs, settings.queue_url, visibility_timeout=settings.visibility_timeout)
-        limits = media_limits(settings, scratch)
         chunks = None
         if settings.chunks_queue_url:
             chunks = Chunks(
@@ -99,12 +102,12 @@ async def _connect(stack: AsyncExitStack, settings: Settings) -> "tuple[S3Client
     return s3, sqs, dynamodb
 
 
-def media_limits(settings: Settings, scratch: Scratch) -> Limits:
+def media_limits(settings: Settings, scratch: Scratch, uid: int) -> Limits:
     """What any media tool may use; runs bound their times more closely."""
     return Limits(
         memory_bytes=settings.media_memory_bytes,
         cpu_seconds=_ANY_SECONDS,
         wall_seconds=_ANY_SECONDS,
         scratch_bytes=scratch.job_bytes,
-        uid=settings.media_uid,
+        uid=uid,
     )

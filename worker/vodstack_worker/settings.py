@@ -13,7 +13,7 @@ from vodstack_contracts.environment import DEFAULT_METRICS_PORT, Variable
 from vodstack_contracts.memory import LEAST_MEDIA_BYTES
 from vodstack_contracts.unknown_variables import describe, unknown_variables
 from vodstack_worker.errors import WorkerError
-from vodstack_worker.memory import share_of_memory
+from vodstack_worker.machine import share_of_memory, usable_cores
 
 _CORES_PER_JOB = 4
 GIB = 1024**3
@@ -21,10 +21,6 @@ GIB = 1024**3
 
 class SettingsError(WorkerError):
     """The environment does not hold what the worker needs."""
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _jobs() -> int:
@@ -98,6 +94,11 @@ class Settings(BaseSettings):
     )
     media_uid: Annotated[int, Ge(1)] = _variable(
         Variable.MEDIA_UID, 65_534, description="user that media tools run as where the worker is root"
+    )
+    sandbox: Literal["required", "best-effort"] = _variable(
+        Variable.SANDBOX,
+        "required",
+        description="`required`: no start without the walls around media tools that any Linux gives; or `best-effort`",
     )
     host: str = _variable(Variable.HOST, "0.0.0.0", description="address of metrics and probes")  # noqa: S104 - a pod's
     metrics_port: Annotated[int, Ge(0), Le(65_535)] = _variable(

@@ -19,7 +19,7 @@ from vodstack_worker.arguments import (
     poster_arguments,
 )
 from vodstack_worker.confine import CANNOT_RUN
-from vodstack_worker.errors import GiveUpError, RetryError
+from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.scratch import make_folder
@@ -104,7 +104,7 @@ def require_success(ending: Ending, step: str) -> None:
             f"Processing took more {exceeded} than a video of this length may. Re-encode it, smaller, and upload that.",
         )
     if ending.code == CANNOT_RUN:
-        raise RetryError(f"{step}: {ending.stderr}")
+        raise ToolError(f"{step}: {ending.stderr}")
     if ending.killed:
         raise RetryError(f"{step}: ffmpeg was killed by signal {-ending.code}: {ending.stderr}")
     if "No space left" in ending.stderr or "Cannot allocate memory" in ending.stderr:
@@ -112,4 +112,4 @@ def require_success(ending: Ending, step: str) -> None:
     if ending.code != 0 and step == "encode":
         raise GiveUpError(FailureCode.CORRUPT, "The video cannot be decoded. Export it again and upload that.")
     if ending.code != 0:
-        raise RetryError(f"{step}: ffmpeg ended with {ending.code}: {ending.stderr}")
+        raise ToolError(f"{step}: ffmpeg ended with {ending.code}: {ending.stderr}")

@@ -106,6 +106,7 @@ def _workload(
         Variable.SCRATCH_BYTES: str(worker.scratch_gib * USABLE_BYTES_PER_GIB // worker.jobs),
         Variable.VISIBILITY_TIMEOUT: args.data.arrivals_visibility_seconds,
         Variable.JOBS: str(worker.jobs),
+        Variable.SANDBOX: worker.sandbox,
         Variable.MEDIA_MEMORY: str(worker.media_bytes),
         Variable.CHUNK_SECONDS: str(worker.chunk_seconds),
     }

@@ -38,6 +38,7 @@ class Variable(StrEnum):
     SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     MEDIA_MEMORY = "VODSTACK_MEDIA_MEMORY_BYTES"  # that the media tools of one job may hold
+    SANDBOX = "VODSTACK_SANDBOX"  # whether the worker starts where the sandbox of media tools lacks a wall
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
     CHUNK_SECONDS = "VODSTACK_CHUNK_SECONDS"  # the longest chunk of a video that is worth cutting
     POLL_WAIT = "VODSTACK_POLL_WAIT_SECONDS"  # how long the worker's polls wait

@@ -132,6 +132,9 @@ class WorkerSettings(Section):
     chunk_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Seconds of the longest chunk that is planned where key frames allow it. Films of two chunks and more are encoded
     by several workers at a time; a node that is lost costs a chunk."""
+    sandbox: Literal["required", "best-effort"] = "required"
+    """`required`: the worker does not start where the sandbox of media tools lacks a wall that any Linux gives.
+    `best-effort`: it says which, and starts; for a laptop."""
     resources: ResourceSettings = ResourceSettings(cpu="1", memory="1536Mi")
     """What one pod of the worker gets."""
     scratch_gib: Annotated[int, Field(ge=1, le=16_384)] = 20

@@ -15,6 +15,7 @@ from vodstack_platform.embedded.workload_plans import ContainerPlan
 LineCallback = Callable[[str, str], None]
 
 _TAIL_LINES: Final = 60
+_OWN_WORDS: Final = "[supervisor]"
 _LINE_BYTES: Final = 16 * 1024
 _DEATHS_BEFORE_GIVING_UP: Final = 3
 _FIRST_BACK_OFF_SECONDS: Final = 0.5
@@ -54,8 +55,9 @@ class Service:
         self._stopping = asyncio.Event()
 
     @property
-    def log_tail(self) -> str:
-        return "\n".join(self.tail)
+    def last_words(self) -> str:
+        """The last line that the process wrote; empty where it wrote none."""
+        return next((line for line in reversed(self.tail) if not line.startswith(_OWN_WORDS)), "")
 
     async def run(self) -> None:
         """Start it, and again whenever it ends, until `stop`."""
@@ -194,7 +196,7 @@ class Service:
         self._on_line(self.name, text)
 
     def _say(self, text: str) -> None:
-        self._take(f"[supervisor] {text}".encode())
+        self._take(f"{_OWN_WORDS} {text}".encode())
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

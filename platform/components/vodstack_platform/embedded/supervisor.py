@@ -19,7 +19,17 @@ from vodstack_platform.embedded.service import LineCallback, Service
 from vodstack_platform.embedded.workload_plans import ENTRY_POINTS, ContainerPlan, EntryPoints, plan_workloads
 
 # A container sees nothing of the developer's shell. These alone say where programs and certificates are.
-_PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ")
+_PASSED_ON: Final = (
+    "HOME",
+    "IMAGEIO_FFMPEG_EXE",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "PATH",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+)
 
 
 class Supervisor:
@@ -74,14 +84,16 @@ class Supervisor:
         await self.stop()
 
     async def ready(self, timeout_seconds: float) -> None:
-        """Wait until every process is ready. Raises ProcessError, with the end of the log of one that is not."""
+        """Wait until every process is ready. Raises ProcessError, with the last line of one that is not."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await asyncio.gather(*(self._settled(service) for service in self.services.values()))
         for service in self.services.values():
             if not service.ready.is_set():
                 reason = service.trouble or f"not ready within {timeout_seconds:g} s"
-                raise ProcessError(f"{service.name} is not ready: {reason}\n{service.log_tail}".rstrip())
+                raise ProcessError(
+                    f"{service.name} is not ready: {': '.join(filter(None, (reason, service.last_words)))}"
+                )
 
     async def stop(self) -> None:
         """Stop every process, each within its grace period."""
