@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(status, headers, body)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815 - the base class looks for these
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _pass  # noqa: N815 - the base class looks for these
 
     def _read(self) -> Seen:
         length = int(self.headers.get("Content-Length") or 0)

@@ -113,7 +113,10 @@ class KeyReusedError(AppError):
     title = "The Idempotency-Key belongs to another request"
 
     def __init__(self) -> None:
-        super().__init__("This key came with another file, other fields or another path. Take a new key.")
+        super().__init__(
+            "An earlier request with this key had another file, other fields or another path. Send the same again, or "
+            "take a new key. What is said of a video is changed by PATCH /videos/{videoId}."
+        )
 
 
 class UnauthenticatedError(AppError):

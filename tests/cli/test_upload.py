@@ -1,5 +1,6 @@
 """`vodstack upload` over a line that breaks: what has arrived is not sent again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -69,7 +70,7 @@ def _arrived(api: Api) -> int:
 @pytest.mark.parametrize("size", [SIZE, pytest.param(200_000_000, marks=pytest.mark.prove)])
 def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy: AwsProxy, file: Path, size: int):
     file.write_bytes(os.urandom(size))
-    cut_off = _command(api, file)
+    cut_off = _command(api, file, "--title", "Draft")
     proxy.intercept(is_part, nth=PARTS_AT_A_TIME, before=lambda: cut_off.send_signal(signal.SIGKILL))
     with cut_off:
         cut_off.communicate(timeout=120)
@@ -80,13 +81,15 @@ def test_a_killed_upload_goes_on_and_sends_only_what_is_missing(api: Api, proxy:
     api.client.get("/livez")
     proxy.clear()
     before = _arrived(api)
-    with _command(api, file, "--title", "Film", "--tag", "sea") as resumed:
+    with _command(api, file, "--title", "Film", "--tag", "sea", "--tag", "sun") as resumed:
         output, errors = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, errors
+    assert f"of {file.name} that an earlier run began" in errors
+    assert "the title 'Draft' is now 'Film' and the tags are now 'sea, sun'" in errors
     assert 0 < _sent(proxy) <= size - before
     (record,) = api.records()
     assert output.strip() == record.video_id
-    assert record.status is Status.QUEUED
+    assert (record.status, record.title, record.tags) == (Status.QUEUED, "Film", ["sea", "sun"])
     assert api.original(record.video_id) == file.read_bytes()
     assert (record.content_type, api.open_uploads()) == ("video/quicktime", [])
     assert list((file.parent / "state").rglob("*.json")) == []
@@ -162,6 +165,8 @@ def _answering(*answers: tuple[int, bytes]) -> Generator[tuple[str, list[str | N
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_GET  # noqa: N815 - the name is the base class's
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
             """A word a request would bury the tests' own."""
 
@@ -202,6 +207,63 @@ def test_what_is_no_address_is_told_how_one_looks(url: str):
 def test_what_is_an_address_is_taken(url: str):
     with Client(url):
         pass
+
+
+def _cut_off(api: Api, proxy: AwsProxy, file: Path, title: str) -> None:
+    proxy.intercept(is_part, nth=PARTS, status=400)
+    with Client(api.url) as client, pytest.raises(ApiError):
+        client.upload_direct(file, title=title, state_folder=file.parent)
+    proxy.clear()
+
+
+@pytest.mark.parametrize("title", ["", "Draft"])
+def test_an_upload_that_goes_on_keeps_its_title_unless_another_is_given(
+    api: Api, proxy: AwsProxy, file: Path, title: str
+):
+    _cut_off(api, proxy, file, "Draft")
+    told: list[str] = []
+    with Client(api.url) as client:
+        client.upload_direct(file, title=title, notice=told.append, state_folder=file.parent)
+    assert ([record.title for record in api.records()], told) == (["Draft"], [])
+
+
+def test_a_start_whose_answer_was_lost_goes_on_with_another_title(api: Api, file: Path):
+    told: list[str] = []
+    with AwsProxy(api.url) as line, Client(line.url) as client:
+        line.intercept(is_operation("POST"), nth=1, lose=True)
+        with pytest.raises(ApiError, match="does not answer"):
+            client.upload_direct(file, title="Draft", state_folder=file.parent)
+        line.clear()
+        client.upload_direct(file, title="Film", notice=told.append, state_folder=file.parent)
+    assert [record.title for record in api.records()] == ["Film"]
+    assert told == ["going on with an upload of film.mov that an earlier run began: the title 'Draft' is now 'Film'"]
+
+
+def test_a_state_file_of_an_older_version_is_gone_on_with(api: Api, proxy: AwsProxy, file: Path):
+    _cut_off(api, proxy, file, "")
+    (state,) = file.parent.glob("*.json")
+    state.write_text(json.dumps({"videoId": json.loads(state.read_text())["videoId"]}))
+    with Client(api.url) as client:
+        client.upload_direct(file, title="Film", state_folder=file.parent)
+    assert [record.title for record in api.records()] == ["Film"]
+
+
+@pytest.mark.parametrize("path", ["/videos", "/videos/", "/uploads", "/docs", "/openapi.json"])
+def test_a_path_of_the_api_is_told_to_be_no_root_address(api: Api, file: Path, path: str):
+    with _command(api, file, "--url", f"{api.url}{path}") as misplaced:
+        output, errors = misplaced.communicate(timeout=60)
+    assert (misplaced.returncode, output) == (1, "")
+    assert f"{api.url}{path.rstrip('/')} is not the API's root address: give {api.url}." in " ".join(errors.split())
+
+
+def test_an_api_below_a_path_is_not_told_so(api: Api, file: Path):
+    """A proxy may put it there; what is wrong then is something else."""
+    with (
+        _answering((404, b"{}")) as (url, _),
+        Client(f"{url}/team") as client,
+        pytest.raises(ApiError, match=r"^404 Not Found$"),
+    ):
+        client.upload_direct(file, state_folder=file.parent)
 
 
 def test_lost_answers_and_parts_that_are_still_put_together_make_no_second_video(api: Api, file: Path):

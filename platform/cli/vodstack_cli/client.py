@@ -12,12 +12,15 @@ import httpx
 import msgspec
 from msgspec import Struct, field
 
-from vodstack_cli.direct import DirectUpload, Progress, UploadState, state_directory
+from vodstack_cli.direct import DirectUpload, Notice, Progress, UploadState, Words, state_directory
 from vodstack_cli.errors import ApiError, CommandError, VideoFailedError
 from vodstack_contracts.videos import Status
 
 _CONTENT_TYPES = {".mov": "video/quicktime", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
 _ADDRESS = re.compile(r"https?://[^\s/?#\[\]]+(/[^\s?#]*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]+)?(/[^\s?#]*)?")
+# What the API serves below its root, where people copy the address from.
+_OWN_PATH = re.compile(r"/(videos|uploads|docs|openapi\.json|livez|readyz|metrics)(/.*)?$")
+_NOWHERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _TOKEN = re.compile(r"[!-~]+")
 WAITS = 3
 LONGEST_WAIT_SECONDS = 60.0
@@ -110,17 +113,18 @@ class Client:
         title: str = "",
         tags: Sequence[str] = (),
         progress: Progress | None = None,
+        notice: Notice | None = None,
         state_folder: Path | None = None,
     ) -> str:
-        """Likewise, straight to the bucket in parts; after an interruption the same call sends only what is missing."""
-        size = path.stat().st_size
-        if not size:
+        """Likewise, straight to the bucket in parts; after an interruption the same call sends only what is missing.
+
+        Another title or other tags than at first change those of the video; `notice` is told so in a sentence.
+        """
+        if not path.stat().st_size:
             raise CommandError(f"{path.name} is empty")
         state = UploadState(state_folder or state_directory(), str(self._http.base_url), path)
-        description: dict[str, object] = {"fileName": path.name, "sizeBytes": size, "contentType": _content_type(path)}
-        return DirectUpload(self._request, path, state, progress).run(
-            {**description, "title": title, "tags": list(tags)}
-        )
+        upload = DirectUpload(self._request, path, state, progress, notice)
+        return upload.run(_content_type(path), Words(title, list(tags)))
 
     def get(self, video_id: str) -> Video:
         return msgspec.json.decode(self._request("GET", f"/videos/{video_id}"), type=Video)
@@ -149,8 +153,18 @@ class Client:
             time.sleep(_wait_seconds(response))
             response = self._ask(method, url, options)
         if response.is_error:
-            raise ApiError(_explained(response), response.status_code, _wait_seconds(response))
+            sentence = f"{self._misplaced(response)}{_explained(response)}"
+            raise ApiError(sentence, response.status_code, _wait_seconds(response))
         return response.content
+
+    def _misplaced(self, response: httpx.Response) -> str:
+        """What to give instead of an address below the API's root, where that is why there is nothing to post to."""
+        given = str(self._http.base_url).rstrip("/")
+        root = _OWN_PATH.sub("", given)
+        is_nowhere = response.request.method == "POST" and response.status_code in _NOWHERE
+        return (
+            f"{given} is not the API's root address: give {root}. It answered " if is_nowhere and root != given else ""
+        )
 
     def _ask(self, method: str, url: str, options: Mapping[str, object]) -> httpx.Response:
         try:

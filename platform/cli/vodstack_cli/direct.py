@@ -2,7 +2,7 @@
 
     state file -> GET /uploads/{id} -> PUT what is missing -> ... -> POST /uploads/{id}/complete
 
-What has arrived is the API's word alone; the state file only remembers which upload is this file's.
+What has arrived is the API's word alone; the state file only remembers which upload is this file's, and its words.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Lock
+from typing import cast
 
 import httpx
 import msgspec
@@ -24,6 +25,7 @@ from msgspec import Struct, field
 from vodstack_cli.errors import ApiError, CommandError
 
 Progress = Callable[[int, int], None]
+Notice = Callable[[str], None]
 Request = Callable[..., bytes]
 
 PARTS_AT_A_TIME = 4
@@ -55,6 +57,25 @@ class Upload(Struct, rename="camel"):
     missing: list[Part] = field(default_factory=list[Part])
 
 
+class Words(Struct, frozen=True):
+    """What a run says of the video."""
+
+    title: str = ""
+    tags: list[str] = field(default_factory=list[str])
+
+    def given(self) -> dict[str, object]:
+        """Those that were given: a run that gives none leaves what an earlier one said."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value}
+
+
+class Remembered(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An upload that was begun: `key` until its start was answered, `video_id` from then on."""
+
+    video_id: str | None = None
+    key: str | None = None
+    words: Words = Words()
+
+
 class UploadState:
     """Remembers, across runs, which upload belongs to a file as it is now."""
 
@@ -63,26 +84,14 @@ class UploadState:
         identity = json.dumps([api_url, str(file.resolve()), facts.st_size, facts.st_mtime_ns])
         self._path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
 
-    def read(self) -> str | None:
-        """The upload's id; None where there is none, or none that can be read."""
-        return self._known().get("videoId")
-
-    def key(self) -> str:
-        """What the start is known by, so that one whose answer was lost is found again."""
-        key = self._known().get("key") or str(uuid.uuid4())
-        self._keep({"key": key})
-        return key
-
-    def write(self, video_id: str) -> None:
-        self._keep({"videoId": video_id})
-
-    def _known(self) -> dict[str, str]:
+    def read(self) -> Remembered:
+        """Nothing where there is no upload, or none that can be read."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+            return msgspec.json.decode(self._path.read_bytes(), type=Remembered)
         except (OSError, msgspec.DecodeError):
-            return {}
+            return Remembered()
 
-    def _keep(self, known: dict[str, str]) -> None:
+    def keep(self, known: Remembered) -> None:
         new = self._path.with_suffix(f".{os.getpid()}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,27 +107,44 @@ class UploadState:
         self._path.unlink(missing_ok=True)
 
 
+def _change(name: str, before: object, after: object) -> str:
+    """As in: the title "Dawn" is now "Dusk"."""
+    old, new = _shown(before), _shown(after)
+    verb = "are" if name == "tags" else "is"
+    return f"the {name} {f'{old!r} ' if old else ''}{verb} now {new!r}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(cast("list[str]", value)) if isinstance(value, list) else str(value)
+
+
 def state_directory() -> Path:
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "vodstack" / "uploads"
 
 
 class DirectUpload:
-    """One file's way to the bucket. `request` asks the API; parts are put without the API's credentials."""
+    """One file's way to the bucket. `request` asks the API; parts are put without the API's credentials.
 
-    def __init__(self, request: Request, file: Path, state: UploadState, progress: Progress | None) -> None:
+    `notice` is told what a run does to an upload that an earlier one began.
+    """
+
+    def __init__(
+        self, request: Request, file: Path, state: UploadState, progress: Progress | None, notice: Notice | None
+    ) -> None:
         self._request = request
         self._file = file
         self._facts = file.stat()
         self._state = state
         self._progress = progress
+        self._notice = notice
         self._sent = 0
         self._lock = Lock()
         self._stopped = Event()
 
-    def run(self, description: dict[str, object]) -> str:
-        """The id of the video. `description` is what the API is told of a new one."""
-        upload = self._resume() or self._start(description)
+    def run(self, content_type: str, words: Words) -> str:
+        """The id of the video."""
+        upload = self._resume(words) or self._start(content_type, words)
         self._tell(self._facts.st_size - self._lacking(upload))
         with httpx.Client(timeout=PART_TIMEOUT_SECONDS) as bucket:
             while upload.missing:
@@ -133,29 +159,51 @@ class DirectUpload:
         self._state.forget()
         return upload.video_id
 
-    def _resume(self) -> Upload | None:
-        video_id = self._state.read()
-        if video_id is None:
+    def _resume(self, words: Words) -> Upload | None:
+        known = self._state.read()
+        if known.video_id is None:
             return None
         try:
-            return self._look(video_id)
+            upload = self._look(known.video_id)
         except ApiError as error:
             # Lapsed, aborted or deleted meanwhile: there is nothing to go on with.
             if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
                 raise
             return None
+        self._say_anew(known, words)
+        return upload
 
-    def _start(self, description: dict[str, object]) -> Upload:
-        headers = {"Idempotency-Key": self._state.key()}
+    def _start(self, content_type: str, words: Words) -> Upload:
+        known = self._state.read()
+        if known.key is None:
+            known = Remembered(key=str(uuid.uuid4()), words=words)
+            self._state.keep(known)
+        # A start whose answer was lost is found again by its key, with the words that it was sent with.
+        facts = {"fileName": self._file.name, "sizeBytes": self._facts.st_size, "contentType": content_type}
+        description = facts | msgspec.structs.asdict(known.words)
         try:
-            answer = self._request("POST", "/uploads", json=description, headers=headers)
+            answer = self._request("POST", "/uploads", json=description, headers={"Idempotency-Key": known.key})
         except ApiError as error:
             if error.status in _KEY_IS_SPENT:
                 self._state.forget()
             raise
         upload = msgspec.json.decode(answer, type=Upload)
-        self._state.write(upload.video_id)
+        known = Remembered(video_id=upload.video_id, words=known.words)
+        self._state.keep(known)
+        self._say_anew(known, words)
         return upload
+
+    def _say_anew(self, known: Remembered, words: Words) -> None:
+        """Change what an earlier run said of the video to what this one says, and tell so."""
+        told = msgspec.structs.asdict(known.words)
+        changed = {name: value for name, value in words.given().items() if value != told[name]}
+        if not changed:
+            return
+        self._request("PATCH", f"/videos/{known.video_id}", json=changed)
+        self._state.keep(msgspec.structs.replace(known, words=msgspec.structs.replace(known.words, **changed)))
+        if self._notice:
+            sentences = " and ".join(_change(name, told[name], value) for name, value in changed.items())
+            self._notice(f"going on with an upload of {self._file.name} that an earlier run began: {sentences}")
 
     def _look(self, video_id: str) -> Upload:
         return msgspec.json.decode(self._ask_patiently("GET", f"/uploads/{video_id}"), type=Upload)

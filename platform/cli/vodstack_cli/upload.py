@@ -19,7 +19,7 @@ from vodstack_contracts.environment import DEFAULT_PORT, Variable
     default=f"http://localhost:{DEFAULT_PORT}",
     show_default=True,
     show_envvar=True,
-    help="The API's address.",
+    help="The API's root address, with no path of the API.",
 )
 @click.option("--token", envvar=Variable.TOKEN, show_envvar=True, help="Access token, where the API asks for one.")
 @click.option("--title", default="", help="What the video is called.")
@@ -27,7 +27,8 @@ from vodstack_contracts.environment import DEFAULT_PORT, Variable
 def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str, ...]) -> None:
     """Send VIDEO to the bucket in parts, and print the new video's id.
 
-    Cut it off whenever you like: the same command goes on where it was.
+    Cut it off whenever you like: the same command goes on where it was. With another --title or --tag, the video's are
+    changed.
     """
     bar = Progress(
         TextColumn("{task.description}", markup=False),
@@ -41,7 +42,11 @@ def upload(video: Path, url: str, token: str | None, title: str, tags: tuple[str
         with Client(url, token=token) as client, bar:
             task = bar.add_task(click.format_filename(video.name), total=video.stat().st_size)
             video_id = client.upload_direct(
-                video, title=title, tags=tags, progress=lambda sent, size: bar.update(task, completed=sent, total=size)
+                video,
+                title=title,
+                tags=tags,
+                progress=lambda sent, size: bar.update(task, completed=sent, total=size),
+                notice=lambda sentence: bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True),
             )
     except KeyboardInterrupt as error:
         raise StoppedError("stopped: the same command goes on from here") from error
