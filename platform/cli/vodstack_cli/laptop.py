@@ -53,10 +53,11 @@ class Laptop:
 
     @property
     def operator_environment(self) -> dict[str, str]:
-        """What the AWS CLI and our own commands need to see this stack; its keys open the emulator and nothing else."""
+        """What AWS's CLI and SDKs, and our own commands, need to see this stack; its keys open the emulator alone."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.deployed.region,
+            "AWS_DEFAULT_REGION": self.deployed.region,  # boto3 reads no other
             **self.operator.environment,
         }
 
