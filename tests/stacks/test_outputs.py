@@ -9,6 +9,7 @@ from vodstack_contracts import outputs as contract
 from vodstack_platform.embedded.engine import run_program
 from vodstack_platform.embedded.errors import EngineError
 
+CONSUMER = Path(__file__).parents[2] / "docs" / "examples" / "renditions"
 # What has been promised. Adding is free; whoever drops or renames one raises the layer's version instead.
 PROMISED = {
     "foundation/v1": "region vpcId privateSubnetIds publicSubnetIds keyArn bucketName bucketArn videosTableName "
@@ -65,7 +66,7 @@ def test_another_stack_reads_its_layers_by_reference(run):
 def test_another_teams_program_reads_the_foundation(dev):
     consumer = run_program(
         "dev",
-        project=Path(__file__).parent / "consumer",
+        project=CONSUMER,
         endpoint=None,
         references={"organization/vodstack/dev": dev.outputs},
     )
@@ -74,12 +75,9 @@ def test_another_teams_program_reads_the_foundation(dev):
     assert consumer.outputs["policyArn"] == consumer.one("aws:iam/policy:Policy").outputs["arn"]
 
 
-def test_a_stack_that_lacks_an_output_is_told_which(dev):
-    outputs = {name: value for name, value in dev.outputs.items() if name != "bucketArn"}
-    with pytest.raises(EngineError, match="bucketArn"):
-        run_program(
-            "dev",
-            project=Path(__file__).parent / "consumer",
-            endpoint=None,
-            references={"organization/vodstack/dev": outputs},
-        )
+def test_a_stack_without_the_layer_is_told_in_the_other_teams_program(dev):
+    cluster = {name: dev.outputs[name] for name in contract.names(contract.ClusterOutputs)}
+    with pytest.raises(
+        EngineError, match=r"organization/vodstack/dev exports no '\w+', an output of foundation/v1: name"
+    ):
+        run_program("dev", project=CONSUMER, endpoint=None, references={"organization/vodstack/dev": cluster})

@@ -44,7 +44,9 @@ What a stack exports, layer by layer. It is a contract: renaming an output, drop
 raises the layer's version, and a test notices. There are three ways to it:
 
 - Pulumi in Python: `outputs.read(FoundationOutputs, pulumi.StackReference("organization/vodstack/dev"))` from
-  `vodstack_contracts` gives every output under a typed name. `tests/stacks/consumer/` is a whole program that does.
+  `vodstack_contracts` gives every output under a typed name, and an output that the stack lacks is an error that names
+  the layer and the stack. [examples/renditions](examples/renditions/__main__.py) is a whole program that does: set
+  `renditions:videos` to your stack, run `pulumi install` and `pulumi preview` in its folder.
 - Pulumi in any language: a stack reference, and the names below.
 - Without Pulumi: one JSON document a layer in SSM, as in
   `aws ssm get-parameter --name /vodstack/dev/foundation/v1 --query Parameter.Value --output text`.

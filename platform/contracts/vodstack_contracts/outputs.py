@@ -5,6 +5,7 @@ A layer's struct is generic in what it holds: plain text once decoded from the l
 an output, or changing what it means, is a breaking change and raises the layer's version.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Generic, Protocol, TypeVar, get_origin
 
 import msgspec
@@ -88,11 +89,24 @@ class ServicesOutputs(
 LAYERS: tuple[type[Struct], ...] = (FoundationOutputs, ClusterOutputs, MonitoringOutputs, ServicesOutputs)
 
 
-class StackReader(Protocol):
-    """The part of `pulumi.StackReference` that `read` leans on, so that this package needs no Pulumi."""
+class Eventual(Protocol):
+    """The part of `pulumi.Output` that `read` leans on, so that this package needs no Pulumi."""
 
-    def require_output(self, name: str, /) -> Any:
-        """The output `name` of the stack, or an error that names it."""
+    def apply(self, func: Callable[[Any], Any], /) -> Any:
+        """Return what `func` makes of the value, once it is known."""
+        ...
+
+
+class StackReader(Protocol):
+    """The part of `pulumi.StackReference` that `read` leans on."""
+
+    @property
+    def name(self) -> Eventual:
+        """The stack's full name, as in `organization/vodstack/dev`."""
+        ...
+
+    def get_output(self, name: str, /) -> Eventual:
+        """The output `name` of the stack, or None where it exports no such output."""
         ...
 
 
@@ -118,8 +132,28 @@ def document(outputs: Struct) -> dict[str, Any]:
 
 
 def read(layer: type[LayerOutputs], reference: StackReader) -> LayerOutputs:
-    """A layer's outputs, as Pulumi outputs, from the stack that `reference` names."""
-    return layer(**{info.name: reference.require_output(info.encode_name) for info in msgspec.structs.fields(layer)})
+    """Return a layer's outputs, as Pulumi outputs, from the stack that `reference` names.
+
+    An output that the stack lacks raises MissingOutputError as its value is asked for.
+    """
+
+    def output(name: str) -> Any:
+        return reference.name.apply(
+            lambda stack: reference.get_output(name).apply(lambda value: _require(value, layer, name, str(stack)))
+        )
+
+    return layer(**{info.name: output(info.encode_name) for info in msgspec.structs.fields(layer)})
+
+
+def _require(value: Any, layer: type[Struct], name: str, stack: str) -> Any:
+    if value is not None:
+        return value
+    contract = contract_of(layer)
+    raise MissingOutputError(
+        f"the stack {stack} exports no {name!r}, an output of {contract}: name the stack whose vodstack:layers hold "
+        f"{contract.partition('/')[0]!r}, or run `pulumi up` there, if it has never run with that layer or ran with an "
+        "older vodstack"
+    )
 
 
 def decode(layer: type[LayerOutputs], document: str | bytes) -> LayerOutputs:

@@ -1,4 +1,4 @@
-"""Lets another team's jobs read the renditions of every video, and nothing else."""
+"""Lets another team's jobs read the renditions of every video, and nothing else."""  # noqa: INP001
 
 import pulumi
 import pulumi_aws as aws
