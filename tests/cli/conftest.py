@@ -15,6 +15,11 @@ from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
 
 
+def own_environment(foundation: Any) -> dict[str, str]:
+    """A person's variables: those of the services have no effect on their commands, and are refused."""
+    return {name: value for name, value in foundation.environment.items() if name.startswith("AWS_")}
+
+
 @dataclass
 class Operator:
     """A person with a shell, and what they can see of the stack."""
@@ -33,7 +38,7 @@ class Operator:
 
     def answer(self, *arguments: str, keys: str = "", environment: Mapping[str, str] | None = None) -> Result:
         """How the command ends, where the user types `keys` into it."""
-        chosen = environment or self.foundation.environment
+        chosen = environment or own_environment(self.foundation)
         return CliRunner().invoke(cli, [*arguments, "--stack", self.stack], input=keys, env=chosen)
 
     def create(self, status: Status, **facts: Any) -> str:

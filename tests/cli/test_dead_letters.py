@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.aws_proxy import AwsProxy, is_operation
-from tests.cli.conftest import Operator
+from tests.cli.conftest import Operator, own_environment
 
 from vodstack_cli.errors import CommandError
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
@@ -104,7 +104,7 @@ def test_an_id_of_no_message_is_told_and_removes_nothing(operator: Operator, let
 def test_letters_go_back_though_one_of_them_could_not_be_explained(operator: Operator, letters: dict[str, str]):
     with AwsProxy(operator.foundation.endpoint_url) as proxy:
         proxy.intercept(is_operation("GetItem"), status=403)
-        environment = operator.foundation.environment | {"AWS_ENDPOINT_URL": proxy.url}
+        environment = own_environment(operator.foundation) | {"AWS_ENDPOINT_URL": proxy.url}
         failed = operator.answer("jobs", environment=environment)
     assert isinstance(failed.exception, CommandError)
     assert "AWS does not let you call GetItem" in str(failed.exception)

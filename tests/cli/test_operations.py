@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Operator
+from tests.cli.conftest import Operator, own_environment
 
 from vodstack_cli.errors import CommandError
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
@@ -156,7 +156,7 @@ def test_retry_takes_a_video_whose_worker_and_message_are_gone(operator: Operato
 
 def test_a_stack_that_is_not_there_is_a_sentence_and_no_traceback(foundation: Any):
     command = [sys.executable, "-m", "vodstack_cli", "jobs", "--stack", "nowhere"]
-    ended = subprocess.run(command, env=foundation.environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, env=own_environment(foundation), capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "There is no parameter /vodstack/nowhere/foundation/v1" in " ".join(ended.stderr.split())
     assert "Traceback" not in ended.stderr

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from vodstack_cli.errors import CommandError
 from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.moves import KEY
-from vodstack_contracts.outputs import FoundationOutputs, contract_of, decode
+from vodstack_contracts.outputs import FoundationOutputs, LayerOutputs, contract_of, decode
 from vodstack_contracts.videos import VideoRecord
 
 if TYPE_CHECKING:
@@ -39,25 +39,37 @@ class Queue:
     dlq_url: str
 
 
+def aws_session() -> Any:
+    """A session in the region that AWS_REGION names, or else that of the profile."""
+    return boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
+
+
+def read_layer(session: Any, stack: str, layer: type[LayerOutputs]) -> LayerOutputs:
+    """Return what a stack has published of a layer. Raises CommandError where there is nothing."""
+    if not _STACK.fullmatch(stack):
+        raise CommandError(f"{stack!r} is no name of a stack: letters, digits, '.', '_' and '-', at most 100.")
+    contract = contract_of(layer)
+    parameter = f"/vodstack/{stack}/{contract}"
+    with aws_errors():
+        try:
+            found = session.client("ssm").get_parameter(Name=parameter)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ParameterNotFound":
+                raise
+            raise CommandError(
+                f"There is no parameter {parameter}: name a stack that holds the layer {contract.partition('/')[0]!r} "
+                "by --stack, and its region by AWS_REGION."
+            ) from error
+    return decode(layer, found["Parameter"]["Value"])
+
+
 class Foundation:
     """Raises CommandError where the stack has published no outputs."""
 
     def __init__(self, stack: str) -> None:
-        if not _STACK.fullmatch(stack):
-            raise CommandError(f"{stack!r} is no name of a stack: letters, digits, '.', '_' and '-', at most 100.")
         self.stack = stack
-        self._session: Any = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
-        parameter = f"/vodstack/{stack}/{contract_of(FoundationOutputs)}"
-        with aws_errors():
-            try:
-                found = self._session.client("ssm").get_parameter(Name=parameter)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "ParameterNotFound":
-                    raise
-                raise CommandError(
-                    f"There is no parameter {parameter}: name the stack by --stack, and its region by AWS_REGION."
-                ) from error
-        self._outputs: FoundationOutputs[str] = decode(FoundationOutputs[str], found["Parameter"]["Value"])
+        self._session: Any = aws_session()
+        self._outputs = read_layer(self._session, stack, FoundationOutputs[str])
 
     @property
     def bucket(self) -> str:

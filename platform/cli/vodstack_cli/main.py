@@ -18,6 +18,7 @@ from vodstack_cli.dead_letters import dead_letters
 from vodstack_cli.errors import CommandError, StoppedError
 from vodstack_cli.images import images
 from vodstack_cli.jobs import jobs
+from vodstack_cli.open import open_page
 from vodstack_cli.project import project_option
 from vodstack_cli.redrive import redrive
 from vodstack_cli.retry import retry
@@ -116,7 +117,7 @@ def render(project: Path, stack: str, directory: Path) -> None:
     click.echo(f"{deployed.summary()}; {len(written)} objects written below {directory}")
 
 
-for command in (bootstrap, cost, dead_letters, images, jobs, redrive, retry, upload):
+for command in (bootstrap, cost, dead_letters, images, jobs, open_page, redrive, retry, upload):
     cli.add_command(command)
 
 
