@@ -86,6 +86,7 @@ check: setup ## Lint, types, import directions, lock file
 	$(RUN) ruff format --check
 	$(RUN) ruff check
 	$(RUN) pyright
+	$(RUN) pyright --pythonplatform Darwin platform app worker
 	$(RUN) lint-imports
 	@test -x $(ACTIONLINT) || ! command -v go > /dev/null \
 	  || GOBIN="$(CURDIR)/$(dir $(ACTIONLINT))" go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) || true

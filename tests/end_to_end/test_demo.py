@@ -32,3 +32,16 @@ def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest
             [ffmpeg, "-v", "error", "-i", kept / path, "-f", "null", "-"], capture_output=True, text=True, check=False
         )
         assert (played.returncode, played.stderr) == (0, ""), path
+
+
+def test_media_tools_that_break_on_the_way_end_the_demo_with_a_sentence(vodstack, ffmpeg, tmp_path):
+    link = tmp_path / "ffmpeg"
+    link.symlink_to(ffmpeg)
+    demo = vodstack("demo", footage("bikes.mp4"), environment={"IMAGEIO_FFMPEG_EXE": str(link)})
+    demo.wait_for("the API is at")
+    link.unlink()
+    link.symlink_to("/bin/false")
+    assert demo.wait() == 1
+    sentence = next(line for line in demo.lines if line.startswith("error: "))
+    assert "media tools do not run on this machine" in sentence
+    assert "the video failed" not in demo.output

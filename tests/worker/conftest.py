@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 from tests.aws_proxy import AwsProxy
 from tests.films import make_film
@@ -58,10 +59,10 @@ def wait_for(condition: Callable[[], T | None], what: str) -> T:
 def media_processes(scratch: Path) -> list[int]:
     """Processes at work in a scratch folder."""
     found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if scratch in (folder / "cwd").readlink().parents:
-                found.append(int(folder.name))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if scratch.resolve() in Path(process.cwd()).parents:
+                found.append(process.pid)
     return found
 
 

@@ -132,7 +132,8 @@ def require_own_network() -> None:
     if not Path(PYTHON).exists():
         pytest.skip("there is no Python that any user may run")
     own = ["--net"] if os.getuid() == 0 else ["--user", "--net"]
-    if subprocess.run(["unshare", *own, "true"], check=False, capture_output=True).returncode:
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, *own, "true"], check=False, capture_output=True).returncode:
         pytest.skip("the kernel here gives a process no network of its own")
 
 

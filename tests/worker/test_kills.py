@@ -1,6 +1,5 @@
 """The worker dies, or is told to leave, at the worst moments: every video still becomes `ready`, once."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation
 from tests.worker.conftest import media_processes
@@ -172,9 +172,10 @@ def test_failures_of_the_workers_own_are_counted_and_end_in_failed(videos: Any, 
 
     def ended_by_killing() -> bool:
         for process in media_processes(worker.scratch):
-            with suppress(OSError):
-                if b"libx264" in Path(f"/proc/{process}/cmdline").read_bytes():
-                    os.kill(process, signal.SIGSEGV)
+            with suppress(psutil.Error):
+                found = psutil.Process(process)
+                if "libx264" in found.cmdline():
+                    found.send_signal(signal.SIGSEGV)
         return videos.record(video_id).status is Status.FAILED
 
     videos.wait_for(ended_by_killing, "the video to fail")

@@ -250,7 +250,8 @@ def _look_at(process: int, folder: Path) -> tuple[int, int]:
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     if process.returncode is None:
-        with suppress(ProcessLookupError):
+        # macOS answers EPERM for a group whose members are all zombies.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
 
 

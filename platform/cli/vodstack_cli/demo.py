@@ -97,9 +97,8 @@ async def _demo(console: Console, options: DemoOptions, directory: Path, log: Te
         console.print(f"{laptop.deployed.summary()}; the API is at {laptop.api_url}", highlight=False)
         # The bars are closed here, so that the terminal gets its cursor back where the thread is given up.
         with _bars(console) as bars:
-            report = await on_daemon_thread(
-                partial(_process, laptop, original, directory / "published", clock=clock, bars=bars)
-            )
+            process = partial(_process, laptop, original, directory / "published", clock=clock, bars=bars)
+            report = await laptop.during(on_daemon_thread(process))
     if options.keep:
         await asyncio.to_thread(keep, directory / "published", options.keep)
     print_report(console, report, kept=options.keep, with_outputs=options.outputs)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,7 +77,19 @@ class Laptop:
             for wait in waits:
                 wait.cancel()
         broken = next(service for service in self.supervisor.services.values() if service.given_up.is_set())
-        raise LaptopError(f"{broken.name} keeps dying: {broken.trouble}")
+        words = f": {broken.last_words}" if broken.last_words else ""
+        raise LaptopError(f"{broken.name} keeps dying: {broken.trouble}{words}")
+
+    async def during(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Return what `work` returns. Raises LaptopError as soon as a process gives up, for `work` may wait for it."""
+        doing, running = asyncio.create_task(work), asyncio.create_task(self.run())
+        try:
+            await asyncio.wait({doing, running}, return_when=asyncio.FIRST_COMPLETED)
+            return await (doing if doing.done() else running)
+        finally:
+            for task in (doing, running):
+                task.cancel()
+            await asyncio.gather(doing, running, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from vodstack_platform.embedded.deployed import Deployed, Resource, Standing
@@ -113,14 +114,9 @@ def process_of(service: Service) -> int:
 
 def is_alive(process_id: int) -> bool:
     try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    state = Path(f"/proc/{process_id}/stat")
-    try:
-        return state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return not Path("/proc").exists()  # macOS: the signal has said it
 
 
 async def test_a_deployment_becomes_a_process_that_is_ready_and_gone_afterwards(port, tmp_path):
