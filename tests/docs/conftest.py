@@ -1,8 +1,11 @@
 """One stack for every page, and a shell in which their lines run (docs/adr/0078-pages-run-by-sybil.md)."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,8 +21,10 @@ _SCRIPT = """
 set -aeo pipefail
 trap 'echo "this line failed: $BASH_COMMAND" >&2' ERR
 {lines}
-env -0 > "$VARIABLES"
+{save}
 """
+# In Python, for not every system's `env` tells variables of several lines apart.
+_SAVE = "import json, os, pathlib; pathlib.Path(os.environ['VARIABLES']).write_text(json.dumps(dict(os.environ)))"
 
 
 class Shell:
@@ -40,8 +45,10 @@ class Shell:
 
     def run(self, lines: str) -> str | None:
         """Return None, or the reason why a line failed."""
+        lines = lines.replace(PRINTED_ADDRESS, self._address)
+        script = _SCRIPT.format(lines=lines, save=shlex.join([sys.executable, "-c", _SAVE]))
         ended = subprocess.run(
-            ["bash", "-c", _SCRIPT.format(lines=lines.replace(PRINTED_ADDRESS, self._address))],
+            ["bash", "-c", script],
             cwd=ROOT,
             env=self._variables,
             capture_output=True,
@@ -52,8 +59,7 @@ class Shell:
         self.output = ended.stdout
         if ended.returncode:
             return f"status {ended.returncode}\n{ended.stderr}{ended.stdout}"
-        entries = self._saved.read_text().split("\0")
-        self._variables = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+        self._variables = json.loads(self._saved.read_text())
         return None
 
 
