@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.chromium import find_chromium
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
@@ -99,6 +100,11 @@ def start_vodstack() -> Iterator[Callable[..., Running]]:
     """The same for what a module's tests share."""
     with _starting() as start:
         yield start
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    return find_chromium() or pytest.skip("no Chromium is on PATH, so no page is tried in one")
 
 
 def footage(name: str) -> Path:

@@ -45,12 +45,6 @@ class Page(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return found or pytest.skip("no Chromium is on PATH, so no player is tried here")
-
-
-@pytest.fixture(scope="module")
 def page(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The origin of the page, with the players' code as their makers publish it."""
     if shutil.which("npm") is None:
