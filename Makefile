@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render cost bootstrap images test test-cluster bench prove check fix clean
+.PHONY: help setup demo up render cost bootstrap images test test-cluster bench prove pictures check fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -80,6 +80,9 @@ prove: setup ## Run what is slow or random by nature: kills, images (QUICK=1: ra
 bench: setup ## Measure memory; ONLY=api or ONLY=worker, beside a peer (PEER=URL for one of yours; QUICK=1; docs/benchmarks.md)
 	$(if $(QUICK),BENCH_QUICK=1) PYTHONPATH=bench $(RUN) python bench/$(or $(ONLY),memory).py \
 	  $(if $(PEER),--peer "$(PEER)") $(ARGS)
+
+pictures: setup ## Draw and take the pictures of the docs (ONLY=architecture, demo or pages; needs Chromium and npm)
+	PYTHONPATH=$(CURDIR) $(RUN) --group pictures python docs/pictures $(ONLY)
 
 check: setup ## Lint, types, import directions, lock file
 	$(UV) lock --check
