@@ -191,7 +191,9 @@ def test_a_cluster_of_ones_own_is_taken_by_its_context_and_a_port_by_its_number(
     desk.publish()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         free_port = listening.getsockname()[1]
-    assert f"There is no parameter /vodstack/{desk.stack}/cluster/v1" in desk.fails("api")
+    told = desk.fails("api")
+    assert f"There is no parameter /vodstack/{desk.stack}/cluster/v1" in told
+    assert "by --context" in told
     with desk.start("api", "--context", "team", "--port", str(free_port)) as running:
         assert next(_lines(running)) == f"http://127.0.0.1:{free_port}/docs"
         running.terminate()

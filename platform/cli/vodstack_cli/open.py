@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from vodstack_cli.errors import CommandError
 from vodstack_cli.forward import Inside, Kubectl, inside, require_programs
 from vodstack_cli.foundation import aws_session, read_layer, stack_option
 from vodstack_cli.signals import until_stopped
@@ -51,7 +52,7 @@ def open_page(stack: str, what: str, context: str | None, port: int | None, *, p
         click.echo(page.url + page.path)
         _browse(page.url + page.path)
         return
-    kubeconfig = None if context else read_layer(session, stack, ClusterOutputs[str]).kubeconfig
+    kubeconfig = None if context else _kubeconfig(session, stack)
     require_programs(kubeconfig)
     with _kubectl(context, kubeconfig, session.region_name) as kubectl:
         if password and page.secret:
@@ -67,6 +68,15 @@ def _page(session: Any, stack: str, what: str) -> _Page:
     if what == "prometheus":
         return _Page(monitoring.prometheus_url)
     return _Page(monitoring.grafana_url, secret=(monitoring.monitoring_namespace, monitoring.grafana_secret))
+
+
+def _kubeconfig(session: Any, stack: str) -> str:
+    try:
+        return read_layer(session, stack, ClusterOutputs[str]).kubeconfig
+    except CommandError as error:
+        raise CommandError(
+            f"{error} For a cluster of your own, name your kubeconfig's context by --context."
+        ) from error
 
 
 @contextmanager
