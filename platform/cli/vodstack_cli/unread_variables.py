@@ -30,6 +30,7 @@ CONFIG_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         Variable.MEDIA_MEMORY: "services.worker.resources.memory",
         Variable.JOBS: "services.worker.jobs",
         Variable.CHUNK_SECONDS: "services.worker.chunkSeconds",
+        Variable.SANDBOX: "services.worker.sandbox",
         Variable.LOG_FORMAT: "services.logFormat",
         Variable.LOG_LEVEL: "services.logLevel",
     }
