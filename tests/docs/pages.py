@@ -17,6 +17,7 @@ PATHS = sorted(
     path
     for pattern in ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/examples/**/*.md", "docs/stacks/*.md")
     for path in ROOT.glob(pattern)
+    if "node_modules" not in path.parts
     if not {".venv", "node_modules"} & set(path.parts)  # of an example whose packages were installed
 )
 

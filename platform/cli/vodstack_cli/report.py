@@ -64,7 +64,7 @@ def _way_to_watch(kept: Path | None) -> str:
     if kept:
         mp4, playlist = (shlex.quote(str(kept.absolute() / name)) for name in (MP4, MULTIVARIANT_PLAYLIST))
         return f"kept: open {mp4} in any player, or {playlist} in VLC or mpv"
-    return "to watch it: `make demo KEEP=folder` keeps its files, `make up` runs the stack and prints its addresses"
+    return "to watch it: `make demo KEEP=folder` keeps its files, `make up` serves players (docs/examples/player)"
 
 
 def _print_pairs(console: Console, title: str, pairs: Mapping[str, object]) -> None:

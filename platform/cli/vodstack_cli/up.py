@@ -56,6 +56,7 @@ def _introduction(laptop: Laptop, ports: Ports, clip: Path) -> Iterator[str]:
     yield "\nIn another terminal, upload a clip and see what becomes of it:"
     yield f"  curl -F {_form_file(clip)} -F title=Hello {laptop.api_url}/videos"
     yield f"  curl '{laptop.api_url}/videos?limit=1'"
+    yield "\nA page that plays it: docs/examples/player. One that uploads: docs/examples/uppy."
     yield "\nLook inside, with this command or with `aws`:"
     yield f"  export {' '.join(f'{name}={value}' for name, value in laptop.operator_environment.items())}"
     yield f"  {_own_command()} jobs --stack {STACK}"
