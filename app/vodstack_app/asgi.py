@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, Server
 from vodstack_app.auth.gate import BEARER_TOKEN, SECURITY_SCHEME, guard
 from vodstack_app.aws import open_clients
 from vodstack_app.browsers import Preflights, allow_browsers
-from vodstack_app.docs.routes import DocsPage, docs_router, get_openapi
+from vodstack_app.docs.routes import Description, DocsPage, docs_router, get_openapi
 from vodstack_app.events.routes import watch_video
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
@@ -106,6 +106,6 @@ def _describe_api(settings: Settings) -> OpenAPIConfig:
         components=Components(security_schemes={SECURITY_SCHEME: BEARER_TOKEN} if asks else {}),
         security=[{SECURITY_SCHEME: []}] if asks else None,
         use_handler_docstrings=True,
-        render_plugins=[DocsPage()],
+        render_plugins=[DocsPage(), Description()],
         openapi_router=docs_router(),
     )

@@ -1,9 +1,12 @@
 """What /openapi.json says beyond what the handlers' signatures say."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.openapi.spec.base import BaseSchemaObject
 
 from vodstack_app.errors import (
     AppError,
@@ -17,6 +20,16 @@ from vodstack_app.problem_details import PROBLEM_MEDIA_TYPE, TYPE_PREFIX, Proble
 
 REFUSALS = (UnauthenticatedError, InvalidTokenError, InsufficientScopeError, TooManyRequestsError)
 EXAMPLE_INSTANCE = "/videos"
+
+
+@dataclass
+class Verbatim(BaseSchemaObject):
+    """An example's value as it is: Litestar leaves out what is null."""
+
+    content: object
+
+    def to_schema(self) -> Any:
+        return self.content
 
 
 def problems(*errors: type[AppError], public: bool = False) -> dict[int, ResponseSpec]:

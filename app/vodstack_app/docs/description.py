@@ -1,11 +1,14 @@
-"""The API's description as it is committed, for whoever makes a client without starting the API."""
+"""The API's description: Litestar's, with what it leaves out, and as it is committed for makers of clients."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from litestar import Litestar
+
 from vodstack_app.asgi import create_router
+from vodstack_app.docs.served import describe_app
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.metrics import Metrics
 from vodstack_app.settings import Settings
@@ -25,8 +28,9 @@ _ANYWHERE: Mapping[str, str] = {
 
 
 def describe(environment: Mapping[str, str] = _ANYWHERE) -> dict[str, Any]:
-    app = create_router(Settings.model_validate(environment), Readiness(), Metrics(), Tracing())
-    return app.openapi_schema.to_schema()
+    settings = Settings.model_validate(environment)
+    app: Litestar = create_router(settings, Readiness(), Metrics(), Tracing())
+    return describe_app(app, settings)
 
 
 def write(described: dict[str, Any], file: Path) -> None:

@@ -2,30 +2,45 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get
 from litestar.exceptions import NotFoundException
-from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
 from vodstack_app.auth.gate import PUBLIC
-from vodstack_app.docs.page import render_page
+from vodstack_app.docs.page import CONTENT_SECURITY_POLICY, render_page
+from vodstack_app.docs.served import describe_app
+from vodstack_app.services import STATE_KEY, Services
 
 DOCS_PATH = "/docs"
-# What the page itself promises, the browser enforces.
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 class DocsPage(OpenAPIRenderPlugin):
-    """The page at /docs. Litestar's own renderers load theirs from other hosts."""
+    """The page at /docs; docs/adr/0072-the-docs-page-sends-requests.md says why it is none of Litestar's own."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        del request
-        return render_page(openapi_schema).encode()
+        del openapi_schema
+        services: Services = request.app.state[STATE_KEY]
+        address = services.settings.public_url or str(request.base_url).rstrip("/")
+        return render_page(describe_app(request.app, services.settings), address).encode()
+
+
+class Description(JsonRenderPlugin):
+    """The same beside the page, in place of one that Litestar would add without our limits."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        del openapi_schema
+        services: Services = request.app.state[STATE_KEY]
+        return super().render(request, describe_app(request.app, services.settings))  # pyright: ignore[reportUnknownMemberType] - its request is of no type
 
 
 @get("/openapi.json", include_in_schema=False, opt=PUBLIC, media_type=MediaType.JSON)
 async def get_openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    return request.app.openapi_schema.to_schema()
+    services: Services = request.app.state[STATE_KEY]
+    return describe_app(request.app, services.settings)
 
 
 def docs_router() -> Router:

@@ -11,7 +11,7 @@ from vodstack_app.errors import NotFoundError, UnavailableError
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.identity import EVERYBODY
 from vodstack_app.videos.records import Records
-from vodstack_app.videos.views import FailureView, visible_failure, visible_stage
+from vodstack_app.videos.views import FailureView, Share, visible_failure, visible_stage
 from vodstack_contracts.videos import Stage, Status, VideoRecord
 
 POLL_SECONDS = 1.0
@@ -27,7 +27,7 @@ class StateView(Struct, frozen=True, rename="camel"):
     """Where a video stands; what an event says."""
 
     status: Status
-    progress: float
+    progress: Share
     stage: Stage | None
     error: FailureView | None
 

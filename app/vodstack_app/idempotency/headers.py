@@ -13,7 +13,8 @@ IdempotencyKey = Annotated[
     HeaderParameter(
         name=KEY_NAME,
         schema_extra={"pattern": KEY_PATTERN},
-        description="A word of your own for this request, such as a UUID: sent again with it, it does no second thing.",
+        description="A word of your own for this request, such as a UUID, of up to 255 printable characters: sent "
+        "again with it, the request does no second thing.",
     ),
 ]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
-from vodstack_app.settings import GIB
 from vodstack_app.uploads.views import FILE_NAME_LIMIT, VIDEO_TYPE
+from vodstack_app.videos.documentation import METADATA_SIZE
 from vodstack_app.videos.fields import DESCRIPTION_LIMIT, METADATA_ENTRIES_LIMIT, TAG_LIMIT, TAGS_LIMIT, TITLE_LIMIT
 
 _TEXT = OpenAPIType.STRING
@@ -21,11 +21,12 @@ def _start_body() -> RequestBody:
             "sizeBytes": Schema(
                 type=OpenAPIType.INTEGER,
                 minimum=1,
-                maximum=20 * GIB,
-                description="Its exact size. A service may be set to take larger or only smaller files.",
+                description="Its exact size in bytes.",
             ),
             "contentType": Schema(type=_TEXT, pattern=f"^{VIDEO_TYPE}$", description="Its media type."),
-            "title": Schema(type=_TEXT, max_length=TITLE_LIMIT, description="What the video is called."),
+            "title": Schema(
+                type=_TEXT, max_length=TITLE_LIMIT, description="What the video is called; its file name, unless given."
+            ),
             "description": Schema(type=_TEXT, max_length=DESCRIPTION_LIMIT, description="What it is about."),
             "tags": Schema(
                 type=OpenAPIType.ARRAY,
@@ -38,7 +39,7 @@ def _start_body() -> RequestBody:
                 additional_properties=Schema(type=_TEXT),
                 property_names=Schema(type=_TEXT, min_length=1),
                 max_properties=METADATA_ENTRIES_LIMIT,
-                description="Strings, kept for you as they are.",
+                description=f"Strings, kept for you as they are. {METADATA_SIZE}",
             ),
         },
     )

@@ -16,15 +16,13 @@ from vodstack_app.observation import note_video
 from vodstack_app.services import Services
 from vodstack_app.uploads.direct import Progress
 from vodstack_app.uploads.documentation import StartOperation
-from vodstack_app.uploads.views import PartView, StartUpload, UploadView, view_upload
+from vodstack_app.uploads.views import URLS_LIMIT, PartView, StartUpload, UploadView, view_upload
 from vodstack_app.validation import read_struct
 from vodstack_app.videos.ids import read_video_id
 from vodstack_app.videos.views import UploadedView
 from vodstack_contracts.videos import Status
 
 BODY_LIMIT_BYTES = 256 * 1024
-# URLs in one answer; a long upload asks again.
-URLS_LIMIT = 100
 
 VideoId = Annotated[str, PathParameter(description="The video's UUID.", schema_extra={"format": "uuid"})]
 LOCATION = ResponseHeader(name="Location", description="The upload's own path.", documentation_only=True)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from vodstack_app.errors import InvalidFieldError
 from vodstack_app.uploads.direct import Progress, Source
+from vodstack_app.uploads.plan import MOST_PARTS
 from vodstack_app.videos.fields import (
     DESCRIPTION_LIMIT,
     METADATA_ENTRIES_LIMIT,
@@ -20,11 +21,15 @@ from vodstack_app.videos.fields import (
     require_no_comma,
 )
 from vodstack_app.videos.form import FILE_NAME_LIMIT_BYTES, sanitise_file_name
+from vodstack_app.videos.views import Amount, Id
 from vodstack_contracts.videos import timestamp
 
 FILE_NAME_LIMIT = FILE_NAME_LIMIT_BYTES
 VIDEO_TYPE = r"(video/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}|application/octet-stream)"
 Tag = Annotated[str, Meta(max_length=TAG_LIMIT)]
+PartNumber = Annotated[int, Meta(ge=1, le=MOST_PARTS)]
+# URLs in one answer; a long upload asks again.
+URLS_LIMIT = 100
 
 
 class StartUpload(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -57,21 +62,21 @@ class StartUpload(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 class PartView(Struct, frozen=True, rename="camel"):
     """A part that has not arrived: PUT its bytes, exactly so many, to its URL."""
 
-    number: int
-    size_bytes: int
+    number: PartNumber
+    size_bytes: Annotated[int, Meta(ge=1)]
     url: str
 
 
 class UploadView(Struct, frozen=True, rename="camel"):
     """A direct upload. `missing` names the next parts to send, not all of a long upload's."""
 
-    video_id: str
+    video_id: Id
     complete: bool
-    size_bytes: int
-    part_size_bytes: int
-    part_count: int
-    arrived: list[int]
-    missing: list[PartView]
+    size_bytes: Amount
+    part_size_bytes: Amount
+    part_count: Annotated[int, Meta(ge=0, le=MOST_PARTS)]
+    arrived: Annotated[list[int], Meta(max_length=MOST_PARTS)]
+    missing: Annotated[list[PartView], Meta(max_length=URLS_LIMIT)]
     expires_at: str | None
 
 

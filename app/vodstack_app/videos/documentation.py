@@ -4,10 +4,20 @@ from dataclasses import dataclass
 
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
+from vodstack_app.documentation import Verbatim
 from vodstack_app.videos.body import MULTIPART
 from vodstack_app.videos.edits import MEDIA_TYPES
-from vodstack_app.videos.fields import DESCRIPTION_LIMIT, METADATA_ENTRIES_LIMIT, TAG_LIMIT, TAGS_LIMIT, TITLE_LIMIT
+from vodstack_app.videos.fields import (
+    DESCRIPTION_LIMIT,
+    METADATA_ENTRIES_LIMIT,
+    METADATA_LIMIT_BYTES,
+    TAG_LIMIT,
+    TAGS_LIMIT,
+    TITLE_LIMIT,
+)
 from vodstack_app.videos.form import FILE_FIELD
+
+METADATA_SIZE = f"It may have {METADATA_LIMIT_BYTES // 1024} KiB as JSON."
 
 
 def _text(description: str, limit: int) -> Schema:
@@ -26,21 +36,21 @@ def _upload_body() -> RequestBody:
                 type=OpenAPIType.STRING,
                 format=OpenAPIFormat.BINARY,
                 min_length=1,
-                description="The video, as a part with a filename or a Content-Type.",
+                description="The video, as a part with a filename or a Content-Type; in bytes.",
             ),
-            "title": _text("What the video is called.", TITLE_LIMIT),
+            "title": _text("What the video is called; its file name, unless given.", TITLE_LIMIT),
             "description": _text("What it is about.", DESCRIPTION_LIMIT),
             "tags": Schema(
                 type=OpenAPIType.STRING,
                 pattern=f"^{tag}(,{tag}){{0,{TAGS_LIMIT - 1}}}$",
-                description="Words to find it by, separated by commas; the field may also be repeated.",
+                description=f"Up to {TAGS_LIMIT} words to find it by, separated by commas; it may also be repeated.",
             ),
             "metadata": Schema(
                 type=OpenAPIType.OBJECT,
                 property_names=Schema(min_length=1),
                 additional_properties=Schema(type=OpenAPIType.STRING),
                 max_properties=METADATA_ENTRIES_LIMIT,
-                description="A JSON object whose values are strings, kept for you as it is.",
+                description=f"A JSON object whose values are strings, kept for you as it is. {METADATA_SIZE}",
             ),
         },
     )
@@ -75,26 +85,26 @@ def _patch_body() -> RequestBody:
         type=OpenAPIType.OBJECT,
         additional_properties=False,
         properties={
-            "title": _text_or_null("What the video is called.", TITLE_LIMIT),
-            "description": _text_or_null("What it is about.", DESCRIPTION_LIMIT),
+            "title": _text_or_null("What the video is called; null: by its file name.", TITLE_LIMIT),
+            "description": _text_or_null("What it is about; null: nothing.", DESCRIPTION_LIMIT),
             "tags": Schema(
                 type=[OpenAPIType.ARRAY, OpenAPIType.NULL],
                 items=Schema(type=OpenAPIType.STRING, max_length=TAG_LIMIT, pattern="^[^,]*$"),
                 max_items=TAGS_LIMIT,
-                description="Replaces all tags.",
+                description="Replaces all tags; null: by none.",
             ),
             "metadata": Schema(
                 type=[OpenAPIType.OBJECT, OpenAPIType.NULL],
                 property_names=Schema(min_length=1),
                 additional_properties=Schema(type=[OpenAPIType.STRING, OpenAPIType.NULL]),
                 max_properties=METADATA_ENTRIES_LIMIT,
-                description="Entries to set, and with null to remove; others stay.",
+                description=f"Entries to set, and with null to remove; others stay. {METADATA_SIZE} null: removes all.",
             ),
         },
     )
     example = Example(
         summary="A new title, no description, one entry less",
-        value={"title": "Harbour at dusk", "description": None, "metadata": {"camera": None}},
+        value=Verbatim({"title": "Harbour at dusk", "description": None, "metadata": {"camera": None}}),
     )
     media_type = OpenAPIMediaType(schema=schema, examples={"change": example})
     return RequestBody(

@@ -1,15 +1,30 @@
 """A video as clients see it."""
 
-from msgspec import Struct
+from typing import Annotated
 
+from msgspec import Meta, Struct
+
+from vodstack_app.videos.fields import DESCRIPTION_LIMIT, TAGS_LIMIT, TITLE_LIMIT
+from vodstack_app.videos.listing import LIMIT
 from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_prefix
 from vodstack_contracts.videos import Caption, Rendition, Stage, Status, VideoRecord
+
+Id = Annotated[str, Meta(min_length=36, max_length=36, description="A UUID.")]
+Title = Annotated[
+    str,
+    Meta(max_length=TITLE_LIMIT, description="What was sent; the original's file name where that is nothing."),
+]
+Description = Annotated[str, Meta(max_length=DESCRIPTION_LIMIT)]
+Tags = Annotated[list[str], Meta(max_length=TAGS_LIMIT)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Pixels = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
 
 
 class UploadedView(Struct, frozen=True, rename="camel"):
     """The answer to an upload."""
 
-    video_id: str
+    video_id: Id
 
 
 class FailureView(Struct, frozen=True, rename="camel"):
@@ -23,10 +38,10 @@ class SourceView(Struct, frozen=True, rename="camel"):
     """What was found in the original, as displayed."""
 
     container: str
-    duration_seconds: float
-    width: int
-    height: int
-    frame_rate: float
+    duration_seconds: Annotated[float, Meta(ge=0)]
+    width: Pixels
+    height: Pixels
+    frame_rate: Annotated[float, Meta(ge=0)]
     video_codec: str
     audio_codec: str | None
 
@@ -35,10 +50,10 @@ class RenditionView(Struct, frozen=True, rename="camel"):
     """One rung of the ladder."""
 
     name: str
-    width: int
-    height: int
-    bitrate: int
-    size_bytes: int
+    width: Pixels
+    height: Pixels
+    bitrate: Amount
+    size_bytes: Amount
     codecs: str
     url: str
 
@@ -64,15 +79,15 @@ class PlaybackView(Struct, frozen=True, rename="camel"):
 class VideoView(Struct, frozen=True, rename="camel"):
     """A video. What is not known yet is null or empty."""
 
-    video_id: str
-    title: str
-    description: str
-    tags: list[str]
+    video_id: Id
+    title: Title
+    description: Description
+    tags: Tags
     url: str | None
     metadata: dict[str, str]
     upload_date: str
     status: Status
-    progress: float
+    progress: Share
     stage: Stage | None
     error: FailureView | None
     source: SourceView | None
@@ -85,14 +100,14 @@ class VideoView(Struct, frozen=True, rename="camel"):
 class SummaryView(Struct, frozen=True, rename="camel"):
     """A video in a list: without its renditions, and without the URL that does not last."""
 
-    video_id: str
-    title: str
-    description: str
-    tags: list[str]
+    video_id: Id
+    title: Title
+    description: Description
+    tags: Tags
     metadata: dict[str, str]
     upload_date: str
     status: Status
-    progress: float
+    progress: Share
     stage: Stage | None
     error: FailureView | None
     source: SourceView | None
@@ -102,7 +117,7 @@ class SummaryView(Struct, frozen=True, rename="camel"):
 class PageView(Struct, frozen=True, rename="camel"):
     """Some of the videos, newest first. `nextCursor` leads to the next ones; null ends the list."""
 
-    videos: list[SummaryView]
+    videos: Annotated[list[SummaryView], Meta(max_length=LIMIT)]
     next_cursor: str | None
 
 
