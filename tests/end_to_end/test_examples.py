@@ -1,5 +1,6 @@
 """The pages of docs/examples, run as their READMEs say, in Chromium against the stack of `make up` as it is."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -120,6 +121,16 @@ def test_the_player_shows_the_newest_video_from_its_wait_to_its_end(
         assert page.evaluate("document.querySelector('h1').textContent") == "noise.mkv"
         assert page.evaluate("document.querySelector('[role=status]').textContent").endswith("p")
         assert page.faults == []
+
+
+def test_the_player_says_what_is_wrong(api: str, browser: str, tmp_path: Path):
+    with served_example("player", tmp_path / "page") as origin, open_page(browser) as page:
+        for query, words in {
+            f"api={api}&video=none": "A video's id is a UUID",
+            "api=http://localhost:1": f"cannot be reached: is it up, and do its corsOrigins name {origin}?",
+        }.items():
+            page.open(f"{origin}/?{query}")
+            page.wait_for(f"document.querySelector('[role=status]').textContent.includes({json.dumps(words)})", 10)
 
 
 def test_an_upload_that_is_cancelled_leaves_nothing(uploaded: dict[str, Any], uploader: Page, api: str, film: Path):
