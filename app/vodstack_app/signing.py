@@ -7,10 +7,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+ReadMethod = Literal["GET", "HEAD"]
 
 
 class Keys(Protocol):
@@ -55,7 +56,7 @@ class Signer:
         )
         return signed
 
-    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: str = "GET") -> str:
+    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: ReadMethod = "GET") -> str:
         """A URL that lets anyone GET the path, percent-encoded as it is, at the address: a scheme and a host."""
         amz_date = _amz_date(moment)
         credential = quote(f"{keys.access_key}/{self._scope(amz_date)}", safe="")

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 from vodstack_app.aws import error_code, storage_errors
 from vodstack_app.errors import NotFoundError
 from vodstack_app.playback.urls import ObjectUrls
+from vodstack_app.signing import ReadMethod
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -26,7 +27,7 @@ class Published:
         self._bucket = bucket
         self._urls = urls
 
-    async def sign(self, key: str, seconds: int, method: str = "GET") -> str:
+    async def sign(self, key: str, seconds: int, method: ReadMethod = "GET") -> str:
         """A URL that opens the object for a while, by this method. No call is made; the object may be missing."""
         return await self._urls.sign(key, seconds, method)
 

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from litestar import HttpMethod, MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
@@ -71,7 +71,7 @@ async def play_video(
         return Response(await services.published.read_playlist(key), media_type=media_type)
     await services.published.require(key)
     # A signature is good for one method; a cache must not give a GET what a HEAD was led to.
-    location = await services.published.sign(key, FILE_URL_SECONDS, HttpMethod.HEAD if is_head(request) else "GET")
+    location = await services.published.sign(key, FILE_URL_SECONDS, "HEAD" if is_head(request) else "GET")
     caching = "no-store" if is_head(request) else f"private, max-age={REDIRECT_CACHE_SECONDS}"
     headers = {"Location": location, "Cache-Control": caching}
     return Response(b"", status_code=HTTP_307_TEMPORARY_REDIRECT, headers=headers, media_type=MediaType.TEXT)

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 from botocore.exceptions import NoCredentialsError
 
 from vodstack_app.aws import storage_errors
-from vodstack_app.signing import Credentials, Signer, now
+from vodstack_app.signing import Credentials, ReadMethod, Signer, now
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -22,7 +22,7 @@ class ObjectUrls:
         self._signer = Signer("s3", s3.meta.region_name)
         self._place: tuple[str, str] | None = None
 
-    async def sign(self, key: str, seconds: int, method: str = "GET") -> str:
+    async def sign(self, key: str, seconds: int, method: ReadMethod = "GET") -> str:
         """No call is made; the object may be missing. Raises UnavailableError where there are no credentials."""
         with storage_errors():
             if self._credentials is None:
