@@ -253,6 +253,7 @@ def test_a_path_of_the_api_is_told_to_be_no_root_address(api: Api, file: Path, p
     with _command(api, file, "--url", f"{api.url}{path}") as misplaced:
         output, errors = misplaced.communicate(timeout=60)
     assert (misplaced.returncode, output) == (1, "")
+    assert list((file.parent / "state").rglob("*.json")) == []
     assert f"{api.url}{path.rstrip('/')} is not the API's root address: give {api.url}." in " ".join(errors.split())
 
 

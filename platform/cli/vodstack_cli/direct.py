@@ -34,8 +34,15 @@ FIRST_PAUSE_SECONDS = 0.5
 PART_TIMEOUT_SECONDS = 120
 # A bucket may take minutes over putting the parts of a film together.
 PATIENCE_SECONDS = 900
-# Refused, gone since it was started, or started with other words: the next run begins anew.
-_KEY_IS_SPENT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
+# Refused, no such place, gone since it was started, or started with other words: the next run begins anew.
+_KEY_IS_SPENT = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
