@@ -56,7 +56,9 @@ class Signer:
         )
         return signed
 
-    def url(self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: ReadMethod = "GET") -> str:
+    def url(
+        self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: ReadMethod = "GET"
+    ) -> str:
         """A URL that lets anyone GET the path, percent-encoded as it is, at the address: a scheme and a host."""
         amz_date = _amz_date(moment)
         credential = quote(f"{keys.access_key}/{self._scope(amz_date)}", safe="")
