@@ -1,6 +1,7 @@
 """What tests of several parts stand on: moto as AWS over HTTP, the resources of the foundation layer, ffmpeg."""
 
 import gc
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from vodstack_platform.embedded.engine import run_program
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).parents[1]
+
+# As the worker sets it for itself: media tools, which run as another user where this is root, read what it writes.
+os.umask(0o022)
 
 # Pulumi's SDKs are a million objects that stay: looked through less often, they cost the tests a tenth less.
 gc.set_threshold(50_000, 20, 20)

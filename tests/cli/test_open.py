@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -111,7 +112,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, aws_endpoint: str) -> Desk:
     made = Desk(tmp_path, aws_endpoint)
-    made.install("kubectl", f'exec {sys.executable} {STAND_IN} "$@"')
+    made.install("kubectl", f'exec {shlex.quote(sys.executable)} {shlex.quote(str(STAND_IN))} "$@"')
     made.install("aws", "exit 1")
     return made
 

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -10,12 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import imageio_ffmpeg
 import pytest
 from tests.worker.conftest import media_processes
 
 from vodstack_contracts.videos import Stage, Status
 from vodstack_worker.confine import call
+from vodstack_worker.late_imports import import_all
 from vodstack_worker.media_check import check_media_tools, choose_user
 from vodstack_worker.media_process import Limits
 from vodstack_worker.sandbox_report import Wall
@@ -143,6 +146,13 @@ def test_root_that_may_not_change_users_runs_media_tools_as_itself(videos: Any, 
     assert videos.wait_until(video_id, Status.READY, Status.FAILED).status is Status.READY
     told = next(line for line in worker.log().splitlines() if "media tools work" in line)
     assert "a user of its own" in told.partition("lacks")[2]
+
+
+def test_no_module_of_pyav_is_left_to_be_imported_within_the_sandbox():
+    import_all()
+    unused = {"av.__main__", "av.datasets"}
+    modules = {found.name for found in pkgutil.walk_packages(av.__path__, "av.")} - unused
+    assert modules <= set(sys.modules)
 
 
 @is_root

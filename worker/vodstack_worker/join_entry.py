@@ -19,6 +19,7 @@ from av.stream import Stream
 
 from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
+from vodstack_worker.late_imports import import_all
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE
 
 # A second of one track follows a second of the other: an index of such runs is half as long as one of single samples.
@@ -60,6 +61,7 @@ class Outlet:
 def main() -> None:
     """Confine, join, print."""
     cage, descriptor, index_bytes, *playlists = sys.argv[1:]
+    import_all()
     port = confine(read_cage(cage))
     addresses = [playlist.replace(PORT, str(port)) for playlist in playlists]
     try:

@@ -4,7 +4,6 @@
 that is an address at which the worker serves it.
 """
 
-import importlib
 import math
 import os
 import sys
@@ -30,12 +29,11 @@ from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.frame_rate import choose_rate
+from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
 
-# PyAV imports these at the first track of captions, when the sandbox may not let it read them any more.
-_IMPORTED_LATE = ("av.subtitles.codeccontext", "av.subtitles.stream")
 _PACKETS_UNTIL_A_PICTURE = 2000
 _FRAMES_LOOKED_AT = 5
 _LONG_SOUND_SECONDS = 0.5
@@ -81,8 +79,7 @@ def main() -> None:
     """Confine, probe, print."""
     cage, demuxer, max_duration, source = sys.argv[1:5]
     bounds = read_cage(cage)
-    for module in _IMPORTED_LATE:
-        importlib.import_module(module)
+    import_all()
     port = confine(bounds)
     address = _Source(source.replace(PORT, str(port)), demuxer)
     _require_readable(address)
