@@ -67,4 +67,4 @@ def test_a_key_that_is_none_is_named_as_the_header_it_came_in(api: Api, path: st
 
 def test_who_has_lost_the_way_is_told_where_to_look(api: Api):
     assert api.client.get("/nope").json()["detail"] == "There is no such path. See /docs for those that there are."
-    assert api.client.delete("/videos").json()["detail"] == "This path takes GET, OPTIONS, POST. See /docs."
+    assert api.client.delete("/videos").json()["detail"] == "This path takes GET, HEAD, OPTIONS, POST. See /docs."

@@ -46,7 +46,8 @@ def test_a_film_whose_chunks_were_given_up_is_made_of_chunks_once_the_cause_is_m
 
     store_plan()
     stack = f"test-{videos.foundation.videos_table.removeprefix('videos-')}"
-    environment = videos.foundation.environment
+    # What the services read has no place in an operator's shell, and the command says so.
+    environment = {name: text for name, text in videos.foundation.environment.items() if name.startswith("AWS_")}
     CliRunner().invoke(cli, ["retry", "--stack", stack, video_id], env=environment, catch_exceptions=False)
     again = videos.wait_until(video_id, Status.READY, Status.FAILED)
     assert again.status is Status.READY, worker.log()

@@ -8,6 +8,7 @@ from vodstack_contracts.environment import Variable
 
 PREFIX = "VODSTACK_"
 _LIKENESS = 0.6
+_SLIP = 0.85
 # What a pod gets for each Service of its namespace, unless `enableServiceLinks` is false.
 _SERVICE_LINK = re.compile(
     r"(?P<service>[A-Z0-9_]+?)_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -35,8 +36,10 @@ def describe(name: str, nearest: str | None) -> str:
 
 
 def _nearest(word: str, names: Mapping[str, str]) -> str | None:
+    """A letter too many or too few comes before a unit left out, and that before what is merely like it."""
+    slips = difflib.get_close_matches(word, names, n=1, cutoff=_SLIP)
     begun = [each for each in names if each.startswith(f"{word}_")]
-    near = begun or difflib.get_close_matches(word, names, n=1, cutoff=_LIKENESS)
+    near = slips or begun or difflib.get_close_matches(word, names, n=1, cutoff=_LIKENESS)
     return names[near[0]] if near else None
 
 
