@@ -87,7 +87,7 @@ def test_what_a_killed_command_started_dies_with_it(vodstack, ports):
 
 def _every_printed_line_works_when_pasted(running, folder):
     """In the order in which they stand, in a shell that is somewhere else and knows nothing of this one's PATH."""
-    pasted = [line for line in running.lines if line.startswith(("  curl ", "  export ", "  /"))]
+    pasted = [line for line in running.lines if line.startswith(("  curl ", "  export ", "  /", "  '/"))]
     shell = ["sh", "-ec", "\n".join(pasted)]
     environment = {"PATH": os.defpath, "HOME": str(folder)}
     ended = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)

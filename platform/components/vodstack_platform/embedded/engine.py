@@ -141,8 +141,9 @@ async def _run(run: _Run) -> Deployed:
 
 def _close_what_never_ran() -> None:
     """The SDK makes coroutines that a failing program never comes to await, and Python would warn of each."""
+    # Not isinstance, which asks a weak proxy for its class: that of a dead object raises ReferenceError.
     for candidate in gc.get_objects():
-        if isinstance(candidate, CoroutineType) and candidate.__qualname__.startswith("Output."):
+        if type(candidate) is CoroutineType and candidate.__qualname__.startswith("Output."):
             coroutine = cast("CoroutineType[Any, Any, Any]", candidate)
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
                 coroutine.close()
