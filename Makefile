@@ -69,7 +69,7 @@ images: setup ## Build the images of API and worker with docker, podman or build
 	@$(RUN) vodstack images $(ARGS)
 
 test: setup ## Run the tests: real ffmpeg, the API over HTTP, the Pulumi program on moto
-	$(RUN) pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
+	$(RUN) pytest -n $(TEST_WORKERS) --dist loadscope $(ARGS)
 
 test-cluster: setup ## Ask a real Kubernetes API server about every manifest (needs Go; builds the server once, in minutes)
 	TEST_CLUSTER=1 $(RUN) pytest tests/cluster $(ARGS)

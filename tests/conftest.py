@@ -12,12 +12,18 @@ from typing import Any
 import hypothesis
 import imageio_ffmpeg
 import pytest
+from tests.together import TogetherScheduling
 
 from vodstack_platform.embedded.emulator import aws_client, running_emulator
 from vodstack_platform.embedded.engine import run_program
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling:
+    return TogetherScheduling(config, log)
+
 
 # As the worker sets it for itself: media tools, which run as another user where this is root, read what it writes.
 os.umask(0o022)

@@ -20,7 +20,6 @@ from vodstack_platform.embedded.engine import run_program
 from vodstack_platform.embedded.policies import loosened
 
 # One process makes the account, for it takes a program's run.
-pytestmark = pytest.mark.xdist_group("rights")
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 USER = "operator"
 # moto knows no key policies, and answers 404 for a missing object whoever asks.

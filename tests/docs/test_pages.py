@@ -16,8 +16,6 @@ from vodstack_cli.main import cli
 from .conftest import Shell
 from .pages import PAGES, PATHS, ROOT, RUN, SHOWN, Page, name_of
 
-# They share a stack, and a page's blocks its variables.
-pytestmark = pytest.mark.xdist_group("pages")
 BLOCKS = [pytest.param(page, block, id=f"{page.name}:{block.line}") for page in PAGES for block in page.blocks]
 COMMAND = re.compile(r"(?:^ *\.venv/bin/|`|`\.venv/bin/)vodstack ([a-z][^`\n]*)", re.MULTILINE)
 FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

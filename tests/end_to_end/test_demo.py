@@ -34,6 +34,7 @@ def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest
         assert (played.returncode, played.stderr) == (0, ""), path
 
 
+@pytest.mark.prove
 def test_media_tools_that_break_on_the_way_end_the_demo_with_a_sentence(vodstack, ffmpeg, tmp_path):
     link = tmp_path / "ffmpeg"
     link.symlink_to(ffmpeg)

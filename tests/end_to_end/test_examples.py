@@ -21,7 +21,7 @@ PART_BYTES = 8 * 1024 * 1024
 SLOW_BYTES_PER_SECOND = 4 * 1024 * 1024
 PATIENCE_SECONDS = 120
 
-pytestmark = [pytest.mark.xdist_group("examples"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

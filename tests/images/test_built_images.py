@@ -11,7 +11,7 @@ import httpx
 import imageio_ffmpeg
 import pytest
 
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(1200), pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(1200)]
 
 IDENTITY = """
 import json, os, pathlib

@@ -10,7 +10,6 @@ from vodstack_platform.reference import config_page, pages
 ROOT = Path(__file__).parents[2]
 HINT = "run: python -m vodstack_platform.reference"
 # In the process that has Pulumi's SDKs loaded anyway.
-pytestmark = pytest.mark.xdist_group("stacks")
 
 
 @pytest.fixture(scope="module")

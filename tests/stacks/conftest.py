@@ -199,13 +199,6 @@ ALTERNATIVES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run them all: each further one would run every alternative anew."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("stacks"))
-
-
 # What these take on has tests of its own beside.
 RARE = {
     "foundation with a NAT gateway a zone",
