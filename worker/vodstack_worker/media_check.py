@@ -18,7 +18,7 @@ from vodstack_worker.errors import GiveUpError, InstallationError, RetryError, T
 from vodstack_worker.media_process import Ending, Limits, run_module, run_tool
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE
-from vodstack_worker.sandbox_report import Wall
+from vodstack_worker.sandbox_report import Wall, own_network
 from vodstack_worker.scratch import Scratch
 
 # Any Linux gives these, to every process. Without them a media tool is hardly held at all.
@@ -86,17 +86,9 @@ async def blaming_tools(scratch: Scratch, limits: Limits) -> AsyncGenerator[None
 
 
 async def _standing_walls(folder: Path, limits: Limits) -> frozenset[Wall]:
-    ending = await run_module("vodstack_worker.sandbox_report", [str(os.getuid()), _network()], folder, limits)
+    ending = await run_module("vodstack_worker.sandbox_report", [str(os.getuid()), own_network()], folder, limits)
     _require_success(ending, "the sandbox")
     return frozenset(msgspec.json.decode(ending.stdout, type=list[Wall]))
-
-
-def _network() -> str:
-    """Return the name of this process's network namespace, empty where there is none."""
-    try:
-        return str(Path("/proc/self/ns/net").readlink())
-    except OSError:
-        return ""
 
 
 async def _process_clip(folder: Path, limits: Limits) -> None:

@@ -37,7 +37,7 @@ def find_walls(worker_user: int, worker_network: str) -> list[Wall]:
         prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal), 0, 0, 0)
     stands = {
         Wall.USER: os.getuid() != worker_user,
-        Wall.NETWORK: bool(worker_network) and _network() not in {"", worker_network},
+        Wall.NETWORK: bool(worker_network) and own_network() not in {"", worker_network},
         Wall.PRIVILEGES: call(libc, "prctl", _PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
         Wall.PARENT: signal.value != 0,
         Wall.MEMORY: resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY,
@@ -45,7 +45,8 @@ def find_walls(worker_user: int, worker_network: str) -> list[Wall]:
     return [wall for wall, standing in stands.items() if standing]
 
 
-def _network() -> str:
+def own_network() -> str:
+    """Return the name of this process's network namespace, empty where there is none."""
     try:
         return str(_NETWORK.readlink())
     except OSError:
