@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.app.conftest import Api, ApiProcess
 from tests.app.issuer import Issuer
 from tests.conftest import Foundation
-from tests.worker.conftest import SMALL_CHUNKS, Workers
+from tests.worker.running import SMALL_CHUNKS, Workers
 
 from vodstack_app.tracing import trace_id_of
 from vodstack_contracts.environment import traces_are_wanted

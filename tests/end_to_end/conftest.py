@@ -17,6 +17,8 @@ from tests.chromium import find_chromium
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 60
+# What a make that runs the tests hands to a make that a test runs, its ARGS among it.
+OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "ARGS", "VIDEO", "KEEP", "PORT", "METRICS_PORT")
 
 
 class Running:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, footage
+from .conftest import OF_MAKE, ROOT, footage
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 
@@ -30,7 +30,7 @@ def clone(folder: Path) -> Path:
 
 def run_demo(folder: Path, *under: str) -> str:
     """The output of a demo that ended well. It finds nothing of this checkout's environment."""
-    inherited = {"UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "UV_RUN_RECURSION_DEPTH"}
+    inherited = {"UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "UV_RUN_RECURSION_DEPTH", *OF_MAKE}
     environment = {name: value for name, value in os.environ.items() if name not in inherited}
     command = [*under, "make", "demo", f"VIDEO={footage('bikes.mp4')}"]
     ran = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)

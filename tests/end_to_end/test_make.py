@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, free_port, is_held
+from .conftest import OF_MAKE, ROOT, free_port, is_held
 
 # `make test` hands its own variables down to every make below it.
-_OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "ARGS", "VIDEO", "KEEP", "PORT", "METRICS_PORT")
 SECONDS = 120
 
 
@@ -24,7 +23,7 @@ class Terminal:
         self.output = ""
         self.process_id, self._screen = pty.fork()
         if self.process_id == 0:
-            for name in _OF_MAKE:
+            for name in OF_MAKE:
                 os.environ.pop(name, None)
             os.chdir(ROOT)
             os.execvp("make", ["make", *arguments])  # noqa: S606 - found on PATH, as its user would
@@ -82,7 +81,7 @@ def test_a_signal_ends_make_without_noise(number, terminal):
 
 def test_a_path_reaches_the_command_whole(tmp_path: Path):
     name = """it's a $HOME of "quotes" & `spaces`.mp4"""
-    environment = {key: value for key, value in os.environ.items() if key not in _OF_MAKE}
+    environment = {key: value for key, value in os.environ.items() if key not in OF_MAKE}
     ended = subprocess.run(
         ["make", "demo", f"VIDEO={tmp_path}/{name}"],
         cwd=ROOT,

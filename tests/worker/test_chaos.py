@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.worker.conftest import SMALL_CHUNKS, Videos, WorkerProcess, Workers
+from tests.worker.running import SMALL_CHUNKS, Videos, WorkerProcess, Workers
 
 from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import Status, Way

@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 import pytest
-from tests.worker.conftest import SMALL_CHUNKS
+from tests.worker.running import SMALL_CHUNKS
 
 from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import Status, Way

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation, is_write
-from tests.worker.conftest import SMALL_CHUNKS, Videos, WorkerProcess, Workers
+from tests.worker.running import SMALL_CHUNKS, Videos, WorkerProcess, Workers
 from tests.worker.test_chaos import published
 
 from vodstack_contracts.objects import rendition_prefix

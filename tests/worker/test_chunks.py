@@ -8,7 +8,7 @@ from typing import Any
 import av
 import pytest
 from tests.aws_proxy import AwsProxy, is_operation
-from tests.worker.conftest import SMALL_CHUNKS
+from tests.worker.running import SMALL_CHUNKS
 
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import ChunkJob, encode_chunk

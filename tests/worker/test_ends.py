@@ -13,7 +13,7 @@ import pytest
 from aiobotocore.session import get_session
 from tests.aws_proxy import AwsProxy, Seen, is_operation
 from tests.conftest import REGION
-from tests.worker.conftest import SMALL_CHUNKS
+from tests.worker.running import SMALL_CHUNKS
 from tests.worker.test_chaos import published
 from tests.worker.test_sweep import LONG_AGO
 

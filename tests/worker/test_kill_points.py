@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation, is_write
-from tests.worker.conftest import Videos, WorkerProcess, Workers
+from tests.worker.running import Videos, WorkerProcess, Workers
 from tests.worker.test_chaos import published
 from tests.worker.test_sweep import LONG_AGO
 

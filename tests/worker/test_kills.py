@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.aws_proxy import AwsProxy, Seen, is_operation
-from tests.worker.conftest import media_processes
+from tests.worker.running import media_processes
 
 from vodstack_contracts import moves
 from vodstack_contracts.objects import rendition_prefix
@@ -18,16 +18,6 @@ from vodstack_contracts.videos import FailureCode, Stage, Status
 from vodstack_worker.scratch import Scratch
 
 VISIBILITY_SECONDS = 2
-
-
-@pytest.fixture(scope="session")
-def long_clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that keeps the encoder busy for some seconds."""
-    path = tmp_path_factory.mktemp("clips") / "long.mp4"
-    picture = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10"]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p"]
-    subprocess.run([ffmpeg, "-v", "error", "-y", *picture, *encoding, path], check=True)
-    return path
 
 
 def is_put_of(name: str) -> Callable[[Seen], bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiobotocore.session import get_session
 from tests.conftest import REGION
-from tests.worker.conftest import Videos, wait_for
+from tests.worker.running import Videos, wait_for
 
 from vodstack_contracts.videos import Lease, Stage
 from vodstack_worker.lease import HeldVideo, LeaseKeeper

@@ -14,7 +14,7 @@ from typing import Any
 import av
 import imageio_ffmpeg
 import pytest
-from tests.worker.conftest import media_processes
+from tests.worker.running import media_processes
 
 from vodstack_contracts.videos import Stage, Status
 from vodstack_worker.confine import call
@@ -119,13 +119,13 @@ def test_a_worker_that_needs_its_sandbox_does_not_start_without(workers: Any):
 @is_root
 @is_linux
 def test_with_the_best_that_there_is_videos_are_processed_and_tools_die_with_a_killed_worker(
-    videos: Any, workers: Any, clip: Path, film: Path
+    videos: Any, workers: Any, clip: Path, long_clip: Path
 ):
     worker = workers.start(under=REFUSALS, VODSTACK_SANDBOX="best-effort")
     videos.wait_until(videos.upload(clip), Status.READY)
     told = next(line for line in worker.log().splitlines() if "media tools work" in line)
     assert "no new privileges" in told.partition("lacks")[2]
-    video_id = videos.upload(film)
+    video_id = videos.upload(long_clip)
     videos.wait_for(
         lambda: videos.record(video_id).stage is Stage.TRANSCODE and media_processes(worker.scratch), "an encode"
     )

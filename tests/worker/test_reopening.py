@@ -7,7 +7,7 @@ from typing import Any
 
 from click.testing import CliRunner
 from tests.aws_proxy import AwsProxy, Seen
-from tests.worker.conftest import SMALL_CHUNKS
+from tests.worker.running import SMALL_CHUNKS
 from tests.worker.test_chaos import published
 from tests.worker.test_chunks import scarce
 from tests.worker.test_ends import PLAN_ID, plan_of, small_plan, with_table
