@@ -10,7 +10,17 @@ import httpx
 import pytest
 from tests.app.conftest import Api, ApiProcess
 
-from vodstack_contracts.videos import Failure, FailureCode, Stage, Status, VideoRecord, new_video_id, timestamp
+from vodstack_contracts.videos import (
+    Failure,
+    FailureCode,
+    Stage,
+    Status,
+    VideoRecord,
+    VideoWarning,
+    WarningCode,
+    new_video_id,
+    timestamp,
+)
 
 State = dict[str, Any]
 
@@ -37,10 +47,11 @@ def _states(answer: httpx.Response) -> Iterator[State]:
 def test_the_state_comes_at_once_then_each_change_and_the_end(api: Api):
     record = _put(api)
     with _watching(api, record.video_id) as states:
-        assert next(states) == {"status": "queued", "progress": 0.0, "stage": None, "error": None}
+        assert next(states) == {"status": "queued", "progress": 0.0, "stage": None, "error": None, "warnings": []}
         record.status, record.progress, record.stage = Status.PROCESSING, 0.5, Stage.TRANSCODE
         api.put_record(record)
-        assert next(states) == {"status": "processing", "progress": 0.5, "stage": "transcode", "error": None}
+        changed = {"status": "processing", "progress": 0.5, "stage": "transcode", "error": None, "warnings": []}
+        assert next(states) == changed
         record.status, record.progress = Status.READY, 1.0
         api.put_record(record)
         assert [state["status"] for state in states] == ["ready"]
@@ -50,6 +61,14 @@ def test_a_failure_ends_the_events_and_says_why(api: Api):
     record = _put(api, Status.FAILED, error=Failure(code=FailureCode.CORRUPT, message="Export it again."))
     with _watching(api, record.video_id) as states:
         assert [state["error"] for state in states] == [{"code": "corrupt", "message": "Export it again."}]
+
+
+def test_the_last_event_of_a_ready_video_has_its_warnings(api: Api):
+    warning = VideoWarning(code=WarningCode.AUDIO_UNREADABLE, message="The video has no audio.")
+    record = _put(api, Status.READY, warnings=[warning])
+    with _watching(api, record.video_id) as states:
+        told = [{"code": "audio_unreadable", "message": "The video has no audio."}]
+        assert [state["warnings"] for state in states] == [told]
 
 
 def test_a_deletion_ends_the_events(api: Api):

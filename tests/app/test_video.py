@@ -16,6 +16,8 @@ from vodstack_contracts.videos import (
     Stage,
     Status,
     VideoRecord,
+    VideoWarning,
+    WarningCode,
     new_video_id,
     timestamp,
 )
@@ -67,6 +69,7 @@ def test_a_fresh_video_has_every_field_and_nothing_invented(api: Api):
         "progress": 0.0,
         "stage": None,
         "error": None,
+        "warnings": [],
         "source": None,
         "renditions": [],
         "playback": None,
@@ -127,6 +130,25 @@ def test_a_failed_video_says_why(api: Api):
     api.put_record(record)
     video = api.client.get(f"/videos/{record.video_id}").json()
     assert (video["status"], video["error"]) == ("failed", {"code": "not_a_video", "message": "Send a video."})
+
+
+WARNING = VideoWarning(code=WarningCode.SOURCE_TRUNCATED, message="The last 2 seconds are missing.")
+SHOWN_WARNING = {"code": "source_truncated", "message": "The last 2 seconds are missing."}
+
+
+def test_a_ready_video_tells_its_warnings_in_the_list_too(api: Api):
+    record = ready_record()
+    record.owner, record.warnings = "anonymous", [WARNING]
+    api.put_record(record)
+    assert api.client.get(f"/videos/{record.video_id}").json()["warnings"] == [SHOWN_WARNING]
+    (listed,) = api.client.get("/videos").json()["videos"]
+    assert listed["warnings"] == [SHOWN_WARNING]
+
+
+def test_warnings_of_an_earlier_attempt_are_not_shown_while_another_is_under_way(api: Api):
+    record = _record(Status.PROCESSING, warnings=[WARNING])
+    api.put_record(record)
+    assert api.client.get(f"/videos/{record.video_id}").json()["warnings"] == []
 
 
 def test_a_processing_video_shows_its_stage_and_progress(api: Api):

@@ -4,9 +4,10 @@ import io
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from vodstack_cli.client import Rendition, Video
+from vodstack_cli.client import Rendition, Video, VideoWarning
 from vodstack_cli.report import Report, print_report
 from vodstack_cli.verification import Picture
 from vodstack_contracts.videos import Status
@@ -33,6 +34,12 @@ def test_outputs_are_shown_where_they_are_asked_for_and_before_the_result(with_o
     lines = printed(with_outputs=with_outputs)
     assert any("vodstack-local" in line for line in lines) is with_outputs
     assert any(line.startswith("ready:") for line in lines[-4:])
+
+
+def test_warnings_are_printed_beside_the_result(monkeypatch):
+    warning = VideoWarning(code="source_truncated", message="The last 2 seconds are missing.")
+    monkeypatch.setattr(REPORT, "video", replace(REPORT.video, warnings=[warning]))
+    assert "warning: The last 2 seconds are missing. (source_truncated)" in printed()
 
 
 def test_the_last_line_says_how_to_watch():

@@ -16,6 +16,8 @@ from vodstack_contracts.videos import (
     Lease,
     Status,
     VideoRecord,
+    VideoWarning,
+    WarningCode,
     Way,
     new_video_id,
     timestamp,
@@ -103,6 +105,15 @@ def test_an_arrival_is_taken_before_and_after_the_api_wrote_it_down(table, statu
     assert table.update(take(video_id, lease("a"), now=0))
     record = table.get(video_id)
     assert (record.status, record.attempts, record.expires_at) == (Status.PROCESSING, 1, None)
+
+
+def test_a_new_attempt_forgets_what_an_earlier_one_warned_of(table):
+    video_id = table.add(Status.QUEUED)
+    warning = VideoWarning(code=WarningCode.SOURCE_TRUNCATED, message="The last 2 seconds are missing.")
+    table.update(amend(video_id, {Status.QUEUED}, changes={"warnings": [warning]}))
+    assert table.get(video_id).warnings == [warning]
+    assert table.update(take(video_id, lease("a"), now=0))
+    assert table.get(video_id).warnings == []
 
 
 def test_a_second_message_finds_the_video_taken(table):

@@ -10,7 +10,7 @@ import structlog
 
 from vodstack_contracts.jobs import Arrival, ChunkJob
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, Way
+from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, VideoWarning, Way
 from vodstack_worker.arguments import MP4, OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
@@ -47,10 +47,12 @@ class Outcome:
     published: Published
     plan: EncodePlan
     earlier_seconds: dict[str, float]
+    warnings: list[VideoWarning]
 
     def changes(self, work: Work) -> dict[str, Any]:
         return {
             "source": self.source,
+            "warnings": self.warnings,
             "plan": self.plan,
             "renditions": self.published.renditions,
             "playback": self.published.playback,
@@ -135,6 +137,7 @@ class Pipeline:
             threads=threads,
             captions=len(found.captions),
             captions_left_out=found.captions_left_out,
+            warnings=[warning.code for warning in found.warnings],
         )
         return plan
 
@@ -197,7 +200,8 @@ class Pipeline:
             await self._publish(folder, video_id, work)
         if way.plan_id:
             await remove_others(self._s3, self._settings.bucket, video_id, work.keys)
-        return Outcome(source=facts, published=published, plan=way, earlier_seconds={})
+        warnings = plan.probe.warnings
+        return Outcome(source=facts, published=published, plan=way, earlier_seconds={}, warnings=warnings)
 
     async def _abort_earlier(self, video_id: str) -> None:
         """End uploads that a dead worker left open, whose parts would be kept, and paid for, until they are."""
@@ -221,6 +225,7 @@ class Pipeline:
             published=published,
             plan=way,
             earlier_seconds=record.stage_seconds | {Stage.TRANSCODE.value: transcoding},
+            warnings=made.plan.probe.warnings,
         )
 
     async def withdraw(self, work: Work) -> None:

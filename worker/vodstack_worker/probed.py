@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from vodstack_contracts.videos import Failure, SourceFacts
+from vodstack_contracts.videos import Failure, SourceFacts, VideoWarning
 from vodstack_worker.caption_tracks import CaptionTrack
 
 SOURCE = "source"
@@ -21,7 +21,8 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
 
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
-    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded picture.
+    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded picture. `warnings`
+    go into the record of a video that becomes ready.
     """
 
     facts: SourceFacts
@@ -42,6 +43,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     captions: list[CaptionTrack] = []
     captions_left_out: int = 0
     picture_bytes: int = 0
+    warnings: list[VideoWarning] = []
 
     @property
     def rate(self) -> Fraction:

@@ -35,7 +35,7 @@ def encode_event(state: StateView) -> bytes:
     return f"id: {state.status}\nevent: state\nretry: {RETRY_MILLISECONDS}\ndata: {data}\n\n".encode()
 
 
-_EXAMPLE = encode_event(StateView(Status.PROCESSING, 0.4, None, None)).decode()
+_EXAMPLE = encode_event(StateView(Status.PROCESSING, 0.4, None, None, [])).decode()
 
 
 @get(
@@ -49,7 +49,7 @@ _EXAMPLE = encode_event(StateView(Status.PROCESSING, 0.4, None, None)).decode()
             data_container=str,
             media_type=EVENT_STREAM,
             generate_examples=False,
-            description="Events named `state`, whose data is `status`, `progress`, `stage` and `error` as JSON",
+            description="Events named `state`, with `status`, `progress`, `stage`, `error` and `warnings` as JSON",
             examples=[Example(summary="state", value=_EXAMPLE)],
         ),
         HTTP_204_NO_CONTENT: ResponseSpec(

@@ -11,7 +11,7 @@ from vodstack_app.errors import NotFoundError, UnavailableError
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.identity import EVERYBODY
 from vodstack_app.videos.records import Records
-from vodstack_app.videos.views import FailureView, Share, visible_failure, visible_stage
+from vodstack_app.videos.views import FailureView, Share, WarningView, visible_failure, visible_stage, visible_warnings
 from vodstack_contracts.videos import Stage, Status, VideoRecord
 
 POLL_SECONDS = 1.0
@@ -30,6 +30,7 @@ class StateView(Struct, frozen=True, rename="camel"):
     progress: Share
     stage: Stage | None
     error: FailureView | None
+    warnings: list[WarningView]
 
 
 @dataclass
@@ -121,11 +122,13 @@ class Watches:
         try:
             return view_state(await self._records.find(video_id, EVERYBODY))
         except NotFoundError:
-            return StateView(Status.DELETED, 0.0, None, None)
+            return StateView(Status.DELETED, 0.0, None, None, [])
 
 
 def view_state(record: VideoRecord) -> StateView:
-    return StateView(record.status, record.progress, visible_stage(record), visible_failure(record))
+    return StateView(
+        record.status, record.progress, visible_stage(record), visible_failure(record), visible_warnings(record)
+    )
 
 
 async def _happens(change: asyncio.Event) -> bool:

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from vodstack_app.videos.fields import DESCRIPTION_LIMIT, TAGS_LIMIT, TITLE_LIMIT
 from vodstack_app.videos.listing import LIMIT
 from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_prefix
-from vodstack_contracts.videos import Caption, Rendition, Stage, Status, VideoRecord
+from vodstack_contracts.videos import Caption, FailureCode, Rendition, Stage, Status, VideoRecord, WarningCode
 
 Id = Annotated[str, Meta(min_length=36, max_length=36, description="A UUID.")]
 Title = Annotated[
@@ -30,7 +30,14 @@ class UploadedView(Struct, frozen=True, rename="camel"):
 class FailureView(Struct, frozen=True, rename="camel"):
     """Why the video failed: a code for programs, a sentence for people."""
 
-    code: str
+    code: FailureCode
+    message: str
+
+
+class WarningView(Struct, frozen=True, rename="camel"):
+    """What of the original is not in a ready video, and why: a code for programs, a sentence for people."""
+
+    code: WarningCode
     message: str
 
 
@@ -90,6 +97,7 @@ class VideoView(Struct, frozen=True, rename="camel"):
     progress: Share
     stage: Stage | None
     error: FailureView | None
+    warnings: list[WarningView]
     source: SourceView | None
     renditions: list[RenditionView]
     playback: PlaybackView | None
@@ -110,6 +118,7 @@ class SummaryView(Struct, frozen=True, rename="camel"):
     progress: Share
     stage: Stage | None
     error: FailureView | None
+    warnings: list[WarningView]
     source: SourceView | None
     playback: PlaybackView | None
 
@@ -137,6 +146,7 @@ def view_video(record: VideoRecord, *, base_url: str) -> VideoView:
         progress=record.progress,
         stage=visible_stage(record),
         error=visible_failure(record),
+        warnings=visible_warnings(record),
         source=_view_source(record),
         renditions=[_view_rendition(record, rung, playback_url) for rung in record.renditions] if ready else [],
         playback=_view_playback(record, playback_url),
@@ -157,6 +167,7 @@ def summarise_video(record: VideoRecord, *, base_url: str) -> SummaryView:
         progress=record.progress,
         stage=visible_stage(record),
         error=visible_failure(record),
+        warnings=visible_warnings(record),
         source=_view_source(record),
         playback=_view_playback(record, _playback_url(record, base_url)),
     )
@@ -179,6 +190,12 @@ def visible_failure(record: VideoRecord) -> FailureView | None:
     if record.status is not Status.FAILED or record.error is None:
         return None
     return FailureView(code=record.error.code, message=record.error.message)
+
+
+def visible_warnings(record: VideoRecord) -> list[WarningView]:
+    if record.status is not Status.READY:
+        return []
+    return [WarningView(code=warning.code, message=warning.message) for warning in record.warnings]
 
 
 def _view_source(record: VideoRecord) -> SourceView | None:

@@ -41,6 +41,13 @@ class Failure(Struct):
     message: str
 
 
+class VideoWarning(Struct):
+    """What of the original is not in a `ready` video, and why."""
+
+    code: str
+    message: str
+
+
 class Rendition(Struct, rename="camel"):
     """One encoded size of a video; `bitrate` in bits a second."""
 
@@ -69,6 +76,7 @@ class Video(Struct, rename="camel"):
     progress: float = 0.0
     stage: str | None = None
     error: Failure | None = None
+    warnings: list[VideoWarning] = field(default_factory=list[VideoWarning])
     renditions: list[Rendition] = field(default_factory=list[Rendition])
     playback: Playback | None = None
 

@@ -30,6 +30,8 @@ def print_report(console: Console, report: Report, *, kept: Path | None, with_ou
     _print_pairs(console, "Seconds by stage", {stage: f"{seconds:.1f}" for stage, seconds in report.seconds.items()})
     if with_outputs:
         _print_pairs(console, "Stack outputs", {name: value or "(empty)" for name, value in report.outputs.items()})
+    for warning in report.video.warnings:
+        console.print(f"warning: {warning.message} ({warning.code})", soft_wrap=True, highlight=False, markup=False)
     console.print("\n[bold green]ready[/]: uploaded, transcoded, decoded from the bucket; everything is stopped")
     console.print(_way_to_watch(kept), soft_wrap=True, highlight=False, markup=False)
 

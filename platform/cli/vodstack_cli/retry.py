@@ -73,7 +73,7 @@ def _queue_failed(foundation: Foundation, record: VideoRecord) -> None:
         Status.QUEUED,
         within={Status.FAILED},
         changes={"failures": 0, "resent": 0, "progress": 0.0, **chunks},
-        remove=("error", "setback", "stage"),
+        remove=("error", "warnings", "setback", "stage"),
     )
     try:
         foundation.dynamodb.update_item(TableName=foundation.table, **update)

@@ -13,7 +13,7 @@ from vodstack_contracts.videos import DELETED_OWNER, Deletion, Lease, Status, Vi
 
 KEY = "video_id"
 _WORDS = ("title", "description", "tags", "metadata", "file_name")
-_FINDINGS = ("source", "plan", "renditions", "playback", "error", "setback")
+_FINDINGS = ("source", "plan", "renditions", "playback", "error", "warnings", "setback")
 
 
 def create(record: VideoRecord) -> dict[str, Any]:
@@ -70,9 +70,9 @@ def take(
     condition = _Condition()
     condition.status_in(sources_of(Status.PROCESSING))
     condition.or_lapsed(now)
-    update = _update(
-        video_id, {"status": Status.PROCESSING, "lease": lease, **(changes or {})}, ("expires_at", "error"), condition
-    )
+    # What an earlier attempt found says nothing about this one.
+    changes = {"status": Status.PROCESSING, "lease": lease, **(changes or {})}
+    update = _update(video_id, changes, ("expires_at", "error", "warnings"), condition)
     if attempt:
         update["UpdateExpression"] += " ADD #attempts :one"
         update["ExpressionAttributeNames"]["#attempts"] = "attempts"

@@ -58,13 +58,16 @@ class FailureCode(StrEnum):
 
     EMPTY_FILE = "empty_file"
     NOT_A_VIDEO = "not_a_video"
+    ENCRYPTED = "encrypted"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    UNSUPPORTED_DOLBY_VISION = "unsupported_dolby_vision"
     NO_VIDEO_STREAM = "no_video_stream"
     DIMENSIONS_TOO_LARGE = "dimensions_too_large"
     TOO_MANY_STREAMS = "too_many_streams"
     TOO_LONG = "too_long"
     SOURCE_TOO_LARGE = "source_too_large"
     CORRUPT = "corrupt"
+    INCOMPLETE = "incomplete"
     LIMIT_EXCEEDED = "limit_exceeded"
     PROCESSING_FAILED = "processing_failed"
 
@@ -73,6 +76,20 @@ class Failure(Struct, frozen=True, kw_only=True):
     """A code for programs, a sentence for the person who has to act on it."""
 
     code: FailureCode
+    message: str
+
+
+class WarningCode(StrEnum):
+    """Why a `ready` video is not all that its original promised. Stable: clients branch on it."""
+
+    SOURCE_TRUNCATED = "source_truncated"
+    AUDIO_UNREADABLE = "audio_unreadable"
+
+
+class VideoWarning(Struct, frozen=True, kw_only=True):
+    """A code for programs, a sentence for people: what of the original is not in a `ready` video, and why."""
+
+    code: WarningCode
     message: str
 
 
@@ -200,6 +217,7 @@ class VideoRecord(Struct, kw_only=True):
     resent: int = 0
     setback: str = ""
     error: Failure | None = None
+    warnings: list[VideoWarning] = field(default_factory=list[VideoWarning])
     source: SourceFacts | None = None
     plan: EncodePlan | None = None
     renditions: list[Rendition] = field(default_factory=list[Rendition])
