@@ -9,7 +9,7 @@ from .conftest import footage, free_port, is_held
 @pytest.mark.parametrize(
     ("name", "largest"),
     [
-        ("bikes.mp4", "240p .*564x240 "),
+        ("bikes.mp4", "360p .*640x272 "),
         pytest.param("bigbuckbunny.mp4", "720p .*1280x720 ", marks=pytest.mark.prove),
     ],
 )
@@ -28,9 +28,9 @@ def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest
         assert not is_held(held)
     assert demo.lines[-1].startswith(f"kept: open '{kept}/video.mp4'")
     for path in ("video.mp4", "hls/master.m3u8", "hls/manifest.mpd", "poster.jpg"):
-        played = subprocess.run(
-            [ffmpeg, "-v", "error", "-i", kept / path, "-f", "null", "-"], capture_output=True, text=True, check=False
-        )
+        # All renditions: ffmpeg cuts the packets of one that is not asked for, and complains of them.
+        command = [ffmpeg, "-v", "error", "-i", kept / path, "-map", "0", "-f", "null", "-"]
+        played = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (played.returncode, played.stderr) == (0, ""), path
 
 

@@ -1,6 +1,7 @@
 """Rules that need no process: ladder, frame rate, pulse, and the docs that tell of them."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,24 +20,53 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("size", "rungs"),
     [
-        ((3840, 2160), ["1080p", "720p", "480p", "360p", "240p"]),
-        ((1080, 1920), ["1080p", "720p", "480p", "360p", "240p"]),
-        ((720, 576), ["576p", "480p", "360p", "240p"]),
-        ((640, 360), ["360p", "240p"]),
-        ((160, 120), ["120p"]),
+        ((1920, 1080), "1080p 1920x1080, 720p 1280x720, 480p 854x480, 360p 640x360, 240p 426x240"),
+        ((3840, 2160), "1080p 1920x1080, 720p 1280x720, 480p 854x480, 360p 640x360, 240p 426x240"),
+        ((1080, 1920), "1080p 1080x1920, 720p 720x1280, 480p 480x854, 360p 360x640, 240p 240x426"),
+        ((1920, 800), "1080p 1920x800, 720p 1280x534, 480p 854x356, 360p 640x266, 240p 426x178"),
+        ((3840, 1600), "1080p 1920x800, 720p 1280x534, 480p 854x356, 360p 640x266, 240p 426x178"),
+        ((640, 272), "360p 640x272, 240p 426x182"),
+        ((856, 480), "480p 856x480, 360p 640x358, 240p 426x238"),
+        ((1366, 768), "768p 1366x768, 480p 854x480, 360p 640x360, 240p 426x240"),
+        ((1200, 480), "675p 1200x480, 480p 854x342, 360p 640x256, 240p 426x170"),
+        ((720, 576), "576p 720x576, 480p 600x480, 360p 450x360, 240p 300x240"),
+        ((1440, 1080), "1080p 1440x1080, 720p 960x720, 480p 640x480, 360p 480x360, 240p 320x240"),
+        ((1080, 1080), "1080p 1080x1080, 720p 720x720, 480p 480x480, 360p 360x360, 240p 240x240"),
+        ((160, 120), "120p 160x120"),
+        ((8192, 256), "1080p 1920x60"),
+        ((256, 8192), "1080p 60x1920"),
+        ((5120, 640), "1080p 1920x240, 720p 1280x160, 480p 854x106, 360p 640x80"),
+        ((8192, 2), "1080p 1920x2"),
+        ((321, 241), "240p 320x240"),
     ],
 )
-def test_rungs_follow_the_short_side_and_the_sources_own_size(size: tuple[int, int], rungs: list[str]):
-    assert [rung.name for rung in plan_ladder(*size, 30)] == rungs
+def test_a_picture_is_fitted_into_boxes_and_keeps_its_own_size(size: tuple[int, int], rungs: str):
+    assert ", ".join(f"{rung.name} {rung.width}x{rung.height}" for rung in plan_ladder(*size, 30)) == rungs
 
 
-@given(width=st.integers(2, 8192), height=st.integers(2, 8192))
-def test_no_rung_is_larger_than_the_source_or_odd(width: int, height: int):
-    for rung in plan_ladder(width, height, 30):
+@given(width=st.integers(2, 65_536), height=st.integers(2, 65_536))
+def test_rungs_are_even_distinct_and_never_above_the_source(width: int, height: int):
+    rungs = plan_ladder(width, height, 30)
+    for rung in rungs:
         assert rung.width <= width
         assert rung.height <= height
         assert rung.width % 2 == rung.height % 2 == 0
-        assert min(rung.width, rung.height) > 0
+        assert max(rung.width, rung.height) <= 1920
+        assert 2 <= min(rung.width, rung.height) <= 1080
+    assert len({rung.name for rung in rungs}) == len(rungs)
+    for above, below in pairwise(rungs):
+        assert below.width <= above.width
+        assert below.height <= above.height
+        assert below.max_bitrate < above.max_bitrate
+    if max(width, height) <= 1920 and min(width, height) <= 1080:
+        assert (rungs[0].width, rungs[0].height) == (width // 2 * 2, height // 2 * 2)
+
+
+def test_bits_go_with_the_pixels():
+    wide, full = plan_ladder(1920, 800, 30)[0], plan_ladder(1920, 1080, 30)[0]
+    assert full.max_bitrate == 5_000_000
+    assert wide.max_bitrate / full.max_bitrate == pytest.approx(800 / 1080, abs=0.06)
+    assert plan_ladder(8192, 256, 30)[0].max_bitrate < plan_ladder(640, 360, 30)[0].max_bitrate
 
 
 def test_a_higher_frame_rate_gets_more_bits():

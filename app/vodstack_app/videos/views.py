@@ -54,7 +54,7 @@ class SourceView(Struct, frozen=True, rename="camel"):
 
 
 class RenditionView(Struct, frozen=True, rename="camel"):
-    """One rung of the ladder."""
+    """One size of the video. `name` is unique in it: `1080p` fills 1920x1080 in one direction, turned for portrait."""
 
     name: str
     width: Pixels
