@@ -10,19 +10,16 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import av
 import msgspec
-from av.audio.stream import AudioStream
-from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
+from vodstack_contracts.videos import Failure, FailureCode, SourceFacts, VideoWarning, WarningCode
 from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
 from vodstack_worker.confine import PORT, confine, read_cage
@@ -33,13 +30,21 @@ from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
+from vodstack_worker.tracks import codec_of, rank_pictures, rank_sound
 
 _PACKETS_UNTIL_A_PICTURE = 2000
+_PICTURES_TRIED = 4
 _FRAMES_LOOKED_AT = 5
 _LONG_SOUND_SECONDS = 0.5
 _WIDEST_PIXEL = 8
 _HDR_TRANSFERS = frozenset({16, 18})  # PQ and HLG, as ITU-T H.273 numbers them
 _DAMAGED = "The file is damaged and cannot be read. Export the video again and upload that."
+
+_UNKNOWN_AUDIO = VideoWarning(
+    code=WarningCode.AUDIO_UNREADABLE,
+    message="The audio is in a codec that is not accepted, so the video has no sound. "
+    "Export the video with AAC audio and upload that.",
+)
 
 
 class _Source(NamedTuple):
@@ -62,6 +67,7 @@ class _Tracks:
     declared_rate: Fraction | None
     captions: list[CaptionTrack]
     captions_left_out: int
+    warnings: list[VideoWarning]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,35 +129,39 @@ def _too_many_streams() -> GiveUpError:
 
 
 def _probe(source: _Source, max_duration: int, memory_bytes: int) -> Probe:
-    with _open(source) as container:
-        if len(container.streams) > MAX_STREAMS:
-            raise _too_many_streams()
-        video = _video_stream(container)
-        audio, audio_codec = _audio_stream(container)
-        captions, left_out = find_tracks(container.streams.subtitles)
-        tracks = _Tracks(
-            video_index=video.index,
-            audio_index=None if audio is None else audio.index,
-            video_codec=video.codec_context.codec.canonical_name,
-            audio_codec=audio_codec,
-            declared_rate=video.base_rate,
-            captions=captions,
-            captions_left_out=left_out,
-        )
-        picture = _look_at(container, video)
-        # What no encode could hold is refused before anything is planned.
-        fitting_threads(picture.bytes, memory_bytes, 1)
+    tracks, picture = _find_tracks(source)
+    # What no encode could hold is refused before anything is planned.
+    fitting_threads(picture.bytes, memory_bytes, 1)
     with _open(source) as container:
         timeline = scan(container, tracks.video_index, tracks.audio_index)
     return _assemble(source.demuxer, tracks, picture, timeline, max_duration)
 
 
-def _video_stream(container: InputContainer) -> VideoStream:
-    pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if not pictures:
+def _find_tracks(source: _Source) -> tuple[_Tracks, _Picture]:
+    """The best track of pictures of which one can be decoded, and what goes with it."""
+    refused: GiveUpError | None = None
+    for number in range(_PICTURES_TRIED):
+        with _open(source) as container:
+            if len(container.streams) > MAX_STREAMS:
+                raise _too_many_streams()
+            videos = rank_pictures(container)
+            if number and (number >= len(videos) or codec_of(videos[number]) not in VIDEO_CODECS):
+                break
+            video = _accepted(videos, number)
+            try:
+                return _tracks_with(container, video), _look_at(container, video)
+            except GiveUpError as error:
+                if error.failure.code is not FailureCode.CORRUPT:
+                    raise
+                refused = refused or error
+    raise refused or GiveUpError(FailureCode.CORRUPT, _DAMAGED)
+
+
+def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
+    if not videos:
         raise GiveUpError(FailureCode.NO_VIDEO_STREAM, "The file holds no moving picture. Upload one that does.")
-    video = pictures[0]
-    if _codec_of(video) not in VIDEO_CODECS:
+    video = videos[number]
+    if codec_of(video) not in VIDEO_CODECS:
         raise GiveUpError(
             FailureCode.UNSUPPORTED_FORMAT,
             "The picture is in a codec that is not accepted. Export the video as H.264 and upload that.",
@@ -160,24 +170,20 @@ def _video_stream(container: InputContainer) -> VideoStream:
     return video
 
 
-def _audio_stream(container: InputContainer) -> tuple[AudioStream | None, str | None]:
-    """The first track of sound; what no player could decode is refused rather than left out."""
-    audio = next(iter(container.streams.audio), None)
-    if audio is None:
-        return None, None
-    codec = _codec_of(audio)
-    if codec not in AUDIO_CODECS:
-        raise GiveUpError(
-            FailureCode.UNSUPPORTED_FORMAT,
-            "The sound is in a codec that is not accepted. Export the video with AAC sound and upload that.",
-        )
-    return audio, codec
-
-
-def _codec_of(stream: VideoStream | AudioStream) -> str | None:
-    """A stream for which no decoder is allowed comes without a context, whatever PyAV's types say."""
-    context = cast("CodecContext | None", stream.codec_context)
-    return None if context is None else context.codec.canonical_name
+def _tracks_with(container: InputContainer, video: VideoStream) -> _Tracks:
+    found = rank_sound(container, video)
+    audio = next((stream for stream in found if codec_of(stream) in AUDIO_CODECS), None)
+    captions, left_out = find_tracks(container.streams.subtitles)
+    return _Tracks(
+        video_index=video.index,
+        audio_index=None if audio is None else audio.index,
+        video_codec=video.codec_context.codec.canonical_name,
+        audio_codec=None if audio is None else codec_of(audio),
+        declared_rate=video.base_rate,
+        captions=captions,
+        captions_left_out=left_out,
+        warnings=[_UNKNOWN_AUDIO] if found and audio is None else [],
+    )
 
 
 def _require_dimensions(width: int, height: int) -> None:
@@ -269,6 +275,7 @@ def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeli
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
         picture_bytes=picture.bytes,
+        warnings=tracks.warnings,
     )
 
 
