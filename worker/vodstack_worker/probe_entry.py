@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts, VideoWarning, WarningCode
+from vodstack_worker.audio_check import first_readable
 from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
 from vodstack_worker.confine import PORT, confine, read_cage
@@ -149,7 +150,8 @@ def _find_tracks(source: _Source) -> tuple[_Tracks, _Picture]:
                 break
             video = _accepted(videos, number)
             try:
-                return _tracks_with(container, video), _look_at(container, video)
+                picture = _look_at(container, video)
+                return _tracks_with(container, video, remote=source.is_remote), picture
             except GiveUpError as error:
                 if error.failure.code is not FailureCode.CORRUPT:
                     raise
@@ -170,9 +172,10 @@ def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
     return video
 
 
-def _tracks_with(container: InputContainer, video: VideoStream) -> _Tracks:
+def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool) -> _Tracks:
     found = rank_sound(container, video)
-    audio = next((stream for stream in found if codec_of(stream) in AUDIO_CODECS), None)
+    accepted = [stream for stream in found if codec_of(stream) in AUDIO_CODECS]
+    audio, warnings = first_readable(container, accepted, remote=remote)
     captions, left_out = find_tracks(container.streams.subtitles)
     return _Tracks(
         video_index=video.index,
@@ -182,7 +185,7 @@ def _tracks_with(container: InputContainer, video: VideoStream) -> _Tracks:
         declared_rate=video.base_rate,
         captions=captions,
         captions_left_out=left_out,
-        warnings=[_UNKNOWN_AUDIO] if found and audio is None else [],
+        warnings=[_UNKNOWN_AUDIO] if found and not accepted else warnings,
     )
 
 

@@ -84,6 +84,7 @@ class WarningCode(StrEnum):
 
     SOURCE_TRUNCATED = "source_truncated"
     AUDIO_UNREADABLE = "audio_unreadable"
+    AUDIO_DAMAGED = "audio_damaged"
 
 
 class VideoWarning(Struct, frozen=True, kw_only=True):

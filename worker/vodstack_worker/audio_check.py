@@ -1,0 +1,111 @@
+"""Whether an audio track can be decoded, found by decoding a little of it. For the sandboxed process alone."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+
+from vodstack_contracts.videos import VideoWarning, WarningCode
+from vodstack_worker.containers import SEEKABLE
+
+_MOST_CANDIDATES = 8
+_PLACES = 8
+_PACKETS_OF_A_PLACE = 16
+# Between two packets of one track lie those of others: so many at most are read in search of the next.
+_PACKETS_READ_AT_A_PLACE = 2000
+# ffmpeg gives a whole run up where two thirds of a track cannot be decoded. A little before that, nothing is lost
+# with the rest.
+_LEAST_READABLE = 0.4
+_SUBSTANTIAL_DAMAGE = 0.05
+
+
+class AudioTrial(NamedTuple):
+    """How many packets were tried, and how many of them could not be decoded; `heard` is whether any gave audio."""
+
+    tried: int
+    failed: int
+    heard: bool
+
+    @property
+    def readable(self) -> bool:
+        """A track without packets is empty, which is no damage."""
+        return not self.tried or (self.heard and self.failed <= (1 - _LEAST_READABLE) * self.tried)
+
+    def warnings(self, codec: str) -> list[VideoWarning]:
+        """What the record has to say of a video whose audio track this is."""
+        if not self.readable:
+            message = (
+                f"The audio track ({codec}) cannot be decoded, and the video was made without audio. "
+                "Export it with AAC audio and upload that, if it is to be heard."
+            )
+            return [VideoWarning(code=WarningCode.AUDIO_UNREADABLE, message=message)]
+        if self.failed > _SUBSTANTIAL_DAMAGE * self.tried:
+            message = (
+                f"About {self.failed / self.tried:.0%} of the audio track ({codec}) cannot be decoded, and is silent "
+                "in the video. Export it again and upload that, if all of it is to be heard."
+            )
+            return [VideoWarning(code=WarningCode.AUDIO_DAMAGED, message=message)]
+        return []
+
+
+def first_readable(
+    container: InputContainer, candidates: Sequence[AudioStream], *, remote: bool
+) -> tuple[AudioStream | None, list[VideoWarning]]:
+    """The first track that can be decoded, and what the record has to say of it. A track with packets comes first."""
+    empty: AudioStream | None = None
+    refused: list[VideoWarning] = []
+    for audio in candidates[:_MOST_CANDIDATES]:
+        trial = try_audio(container, audio, remote=remote)
+        warnings = trial.warnings(audio.codec_context.codec.canonical_name)
+        if trial.readable and trial.tried:
+            return audio, warnings
+        if trial.readable:
+            empty = empty or audio
+        refused = refused or warnings
+    return empty, refused
+
+
+def try_audio(container: InputContainer, audio: AudioStream, *, remote: bool) -> AudioTrial:
+    """Decode some packets of a track, spread over the whole where that costs little.
+
+    The container is read from somewhere else after this: decode what lies at its beginning first.
+    """
+    tried = failed = 0
+    heard = False
+    spread = not remote or not SEEKABLE.isdisjoint(container.format.name.split(","))
+    for packet in _some_packets(container, audio, spread=spread):
+        tried += 1
+        try:
+            heard |= any(frame.samples for frame in packet.decode())
+        except FFmpegError:
+            failed += 1
+    return AudioTrial(tried, failed, heard)
+
+
+def _some_packets(container: InputContainer, audio: AudioStream, *, spread: bool) -> "Iterator[Packet[Any]]":
+    length, start = audio.duration or 0, audio.start_time or 0
+    if not length and container.duration:
+        length = int(container.duration / 1_000_000 / (audio.time_base or 1))
+    if not length or not spread:
+        yield from _next_packets(container, audio, _PLACES)
+        return
+    for place in range(_PLACES):
+        try:
+            container.seek(start + length * place // _PLACES, stream=audio)
+        except FFmpegError:
+            continue
+        yield from _next_packets(container, audio, 1)
+
+
+def _next_packets(container: InputContainer, audio: AudioStream, places: int) -> "Iterator[Packet[Any]]":
+    """Those from here on. What cannot be read on ends here, as it does for the encoder."""
+    read = islice(container.demux(), places * _PACKETS_READ_AT_A_PLACE)
+    wanted = (packet for packet in read if packet.stream_index == audio.index and packet.size)
+    try:
+        yield from islice(wanted, places * _PACKETS_OF_A_PLACE)
+    except FFmpegError:
+        return
