@@ -7,6 +7,8 @@ from msgspec import structs
 from tests.app.conftest import Api
 
 from vodstack_contracts.videos import (
+    Audio,
+    AudioRole,
     Caption,
     Failure,
     FailureCode,
@@ -90,6 +92,7 @@ def test_a_ready_video_tells_where_to_play_it(api: Api):
         "mp4": f"{playback}/video.mp4",
         "poster": f"{playback}/poster.jpg",
         "captions": [],
+        "audio": [],
     }
     assert video["renditions"][0]["url"] == f"{playback}/hls/360p.m3u8"
     assert video["source"]["durationSeconds"] == 2.0
@@ -109,6 +112,23 @@ def test_captions_are_named_with_a_file_that_can_be_read(api: Api):
     assert caption == {"language": "de", "label": '"Für" <alle>', "url": url}
     answer = api.client.get(url)
     assert (answer.headers["content-type"].partition(";")[0], answer.content) == ("text/vtt", b"WEBVTT\n")
+
+
+def test_audio_tracks_are_named_in_a_video_and_in_lists(api: Api):
+    record = ready_record()
+    assert record.playback
+    tracks = [
+        Audio(language="en", label='"Main" <mix>', role=AudioRole.MAIN, default=True),
+        Audio(language="de", label="Kommentar", role=AudioRole.COMMENTARY, default=False),
+    ]
+    record.playback = structs.replace(record.playback, audio=tracks)
+    api.put_record(record)
+    seen = [api.client.get(f"/videos/{record.video_id}").json(), *api.client.get("/videos").json()["videos"]]
+    for video in seen:
+        assert video["playback"]["audio"] == [
+            {"language": "en", "label": '"Main" <mix>', "role": "main", "default": True},
+            {"language": "de", "label": "Kommentar", "role": "commentary", "default": False},
+        ]
 
 
 def test_a_video_with_thumbnails_and_a_dash_manifest_tells_where_they_are(api: Api):

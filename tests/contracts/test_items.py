@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from vodstack_contracts.errors import MalformedItemError
 from vodstack_contracts.items import from_attribute, from_item, to_attribute, to_item
-from vodstack_contracts.videos import Caption, Playback, Status, VideoRecord, new_video_id, timestamp
+from vodstack_contracts.videos import Audio, AudioRole, Caption, Playback, Status, VideoRecord, new_video_id, timestamp
 
 scalars = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
 plain = st.recursive(
@@ -30,16 +30,19 @@ def test_a_record_survives_the_way_through_an_item():
     assert from_item(to_item(record), VideoRecord) == record
 
 
-def test_captions_stay_with_a_record_and_one_of_before_has_none():
-    keys = {"hls_key": "h", "mp4_key": "m", "poster_key": "p"}
+def test_captions_and_audio_stay_with_a_record_and_one_of_before_has_none():
     caption = Caption(language="de", label='"ü"', key="c")
-    record = _record(playback=Playback(**keys, mp4_size_bytes=1, captions=[caption]))
+    audio = Audio(language="de", label='"ü"', role=AudioRole.DESCRIPTION, default=False)
+    playback = Playback(
+        hls_key="h", mp4_key="m", poster_key="p", mp4_size_bytes=1, captions=[caption], audio=[audio, audio]
+    )
+    record = _record(playback=playback)
     item = to_item(record)
     assert from_item(item, VideoRecord) == record
-    del item["playback"]["M"]["captions"]
+    del item["playback"]["M"]["captions"], item["playback"]["M"]["audio"]
     earlier = from_item(item, VideoRecord).playback
     assert earlier is not None
-    assert earlier.captions == []
+    assert (earlier.captions, earlier.audio) == ([], [])
 
 
 def test_an_empty_owner_stays_out_of_the_sparse_index():

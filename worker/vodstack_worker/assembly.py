@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from vodstack_contracts.objects import MP4, original_key, rendition_key
 from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
+from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
 from vodstack_worker.errors import FallBackError
 from vodstack_worker.media_process import Limits
-from vodstack_worker.playlists import MediaPlaylist, measured
+from vodstack_worker.playlists import AudioRendition, MediaPlaylist, measured
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
 from vodstack_worker.publish import Published, describe_output, find_published, open_upload, require_duration
@@ -72,9 +73,12 @@ class Assembly:
             home.mkdir(parents=True)
             (home / PLAYLIST).write_text(each.playlist.text)
         size = await self._join(folder, rungs[0], sound, relay, work)
-        pictures, spoken = [each.playlist for each in rungs], sound.playlist if sound else None
+        pictures = [each.playlist for each in rungs]
+        audios = [
+            AudioRendition(name=each.name, choice=AudioChoice(), playlist=each.playlist) for each in every[len(rungs) :]
+        ]
         return await asyncio.to_thread(
-            describe_output, folder, plan, video_id, pictures, spoken, mp4_size_bytes=size, captions=captions
+            describe_output, folder, plan, video_id, pictures, audios, mp4_size_bytes=size, captions=captions
         )
 
     async def _make_pictures(self, folder: Path, rungs: list[_Rendition], relay: Relay) -> None:

@@ -5,10 +5,11 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from xml.sax.saxutils import escape, quoteattr
 
+from vodstack_contracts.videos import AudioRole
 from vodstack_worker.arguments import INIT
-from vodstack_worker.caption_tracks import CaptionFile
+from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
 from vodstack_worker.ladder import Rung
-from vodstack_worker.playlists import AUDIO_CODECS_STRING, MediaPlaylist
+from vodstack_worker.playlists import AUDIO_CODECS_STRING, AudioRendition, MediaPlaylist
 
 _ROOT = (
     '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static"'
@@ -17,18 +18,18 @@ _ROOT = (
 _TIMESCALE = 1_000_000
 _AUDIO_RATE = 48_000
 _ROLE = "urn:mpeg:dash:role:2011"
+_FOR_THE_BLIND = '<Accessibility schemeIdUri="urn:tva:metadata:cs:AudioPurposeCS:2007" value="1"/>'
 
 
 def manifest(
     rungs: Sequence[tuple[Rung, MediaPlaylist, str]],
-    audio: MediaPlaylist | None,
+    audios: Sequence[AudioRendition],
     rate: Fraction,
-    audio_name: str,
     captions: Sequence[CaptionFile] = (),
 ) -> str:
-    """One period with a set of video, one of sound and one for each text. Players address segments by number."""
+    """One period with a set of video, and one for each audio track and text. Players address segments by number."""
     video = rungs[0][1]
-    duration = max(video.duration, audio.duration if audio else 0.0)
+    duration = max([video.duration, *(audio.playlist.duration for audio in audios)])
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         _ROOT.format(duration=f"PT{duration:.3f}S"),
@@ -41,15 +42,30 @@ def manifest(
         size = f'width="{rung.width}" height="{rung.height}" sar="1:1" frameRate="{frame_rate}"'
         lines.append(_representation(rung.name, codecs, playlist.peak_bitrate, size))
     lines.append("</AdaptationSet>")
-    if audio:
-        lines += [
-            '<AdaptationSet id="1" contentType="audio" mimeType="audio/mp4" segmentAlignment="true" startWithSAP="1">',
-            *_template(audio),
-            _representation(audio_name, AUDIO_CODECS_STRING, audio.peak_bitrate, f'audioSamplingRate="{_AUDIO_RATE}"'),
-            "</AdaptationSet>",
-        ]
+    lines += [line for number, audio in enumerate(audios) for line in _audio(number, audio)]
     lines += [line for caption in captions for line in _text(caption, duration)]
     return "\n".join([*lines, "</Period>", "</MPD>", ""])
+
+
+def _audio(number: int, audio: AudioRendition) -> list[str]:
+    """The first is the default."""
+    choice = audio.choice
+    language = f" lang={quoteattr(choice.language)}" if choice.language != UNKNOWN_LANGUAGE else ""
+    own = [] if choice.role is AudioRole.MAIN else [choice.role.value]
+    roles = (own or ["alternate"]) if number else ["main", *own]
+    described = [_FOR_THE_BLIND] if choice.role is AudioRole.DESCRIPTION else []
+    kind = f'id="{number + 1}" contentType="audio" mimeType="audio/mp4"{language}'
+    return [
+        f'<AdaptationSet {kind} segmentAlignment="true" startWithSAP="1">',
+        f"<Label>{escape(choice.label)}</Label>",
+        *described,
+        *(f'<Role schemeIdUri="{_ROLE}" value="{role}"/>' for role in roles),
+        *_template(audio.playlist),
+        _representation(
+            audio.name, AUDIO_CODECS_STRING, audio.playlist.peak_bitrate, f'audioSamplingRate="{_AUDIO_RATE}"'
+        ),
+        "</AdaptationSet>",
+    ]
 
 
 def _text(caption: CaptionFile, duration: float) -> list[str]:

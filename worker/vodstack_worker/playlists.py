@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from vodstack_contracts.videos import AudioRole
+from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
@@ -14,7 +16,9 @@ from vodstack_worker.ladder import Rung
 _EXTINF = re.compile(r"#EXTINF:([0-9.]+),")
 _MAP = re.compile(r'#EXT-X-MAP:URI="([A-Za-z0-9_.-]+)"')
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+\.m4s")
+_AUDIO_GROUP = "audio"
 _CAPTIONS_GROUP = "captions"
+_DESCRIBES_VIDEO = "public.accessibility.describes-video"
 _AVC_CONFIGURATION = b"avcC"
 AUDIO_CODECS_STRING = "mp4a.40.2"
 
@@ -40,6 +44,15 @@ class MediaPlaylist:
     @property
     def text(self) -> str:
         return playlist_text(self.init.name, [segment.name for segment in self.segments], self.durations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioRendition:
+    """`name` is the folder of its files."""
+
+    name: str
+    choice: AudioChoice
+    playlist: MediaPlaylist
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,32 +127,46 @@ def video_codecs(init: Path) -> str:
 
 def multivariant(
     rungs: list[tuple[Rung, MediaPlaylist, str]],
-    audio: MediaPlaylist | None,
+    audios: Sequence[AudioRendition],
     rate: Fraction,
-    audio_path: str,
     captions: Sequence[CaptionFile] = (),
 ) -> str:
-    """The playlist that a player opens. Bit rates are measured, sound included."""
+    """The playlist that a player opens. Bit rates are measured, with the audio rendition that takes most."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if audio:
-        lines.append(
-            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",'
-            f'URI="{audio_path}"'
-        )
+    lines += _audio_lines(audios)
     lines += [_caption_line(caption) for caption in captions]
     texts = f',SUBTITLES="{_CAPTIONS_GROUP}"' if captions else ""
+    peak = max((audio.playlist.peak_bitrate for audio in audios), default=0)
+    mean = max((audio.playlist.bitrate for audio in audios), default=0)
     for rung, playlist, codecs in rungs:
-        bandwidth = playlist.peak_bitrate + (audio.peak_bitrate if audio else 0)
-        average = playlist.bitrate + (audio.bitrate if audio else 0)
-        words = f"{codecs},{AUDIO_CODECS_STRING}" if audio else codecs
-        group = ',AUDIO="audio"' if audio else ""
+        words = f"{codecs},{AUDIO_CODECS_STRING}" if audios else codecs
+        group = f',AUDIO="{_AUDIO_GROUP}"' if audios else ""
         lines.append(
-            f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},AVERAGE-BANDWIDTH={average},"
+            f"#EXT-X-STREAM-INF:BANDWIDTH={playlist.peak_bitrate + peak},AVERAGE-BANDWIDTH={playlist.bitrate + mean},"
             f"RESOLUTION={rung.width}x{rung.height},FRAME-RATE={float(rate):.3f},"
             f'CODECS="{words}"{group}{texts}'
         )
         lines.append(f"{rung.name}/index.m3u8")
     return "\n".join([*lines, ""])
+
+
+def _audio_lines(audios: Sequence[AudioRendition]) -> list[str]:
+    """The first is the default. Players choose by themselves among what differs in language or is for the blind."""
+    lines: list[str] = []
+    chosen_from: set[tuple[str, AudioRole]] = set()
+    for audio in audios:
+        choice = audio.choice
+        kind = (choice.language, choice.role)
+        automatic = not lines or (choice.role is not AudioRole.COMMENTARY and kind not in chosen_from)
+        chosen_from.add(kind)
+        language = f'LANGUAGE="{choice.language}",' if choice.language != UNKNOWN_LANGUAGE else ""
+        describes = f'CHARACTERISTICS="{_DESCRIBES_VIDEO}",' if choice.role is AudioRole.DESCRIPTION else ""
+        lines.append(
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{_AUDIO_GROUP}",NAME="{choice.label}",{language}'
+            f"DEFAULT={'NO' if lines else 'YES'},AUTOSELECT={'YES' if automatic else 'NO'},{describes}"
+            f'CHANNELS="2",URI="{audio.name}/index.m3u8"'
+        )
+    return lines
 
 
 def _caption_line(caption: CaptionFile) -> str:

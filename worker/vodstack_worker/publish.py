@@ -17,15 +17,16 @@ from vodstack_contracts.objects import (
     rendition_key,
     rendition_prefix,
 )
-from vodstack_contracts.videos import Caption, FailureCode, Playback, Rendition
+from vodstack_contracts.videos import Audio, Caption, FailureCode, Playback, Rendition
 from vodstack_worker.arguments import AUDIO, OUTPUT, PLAYLIST
+from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.multipart import PART_BYTES, Multipart, open_multipart, part_bytes
 from vodstack_worker.plans import Plan
-from vodstack_worker.playlists import MediaPlaylist, multivariant, read_playlist, video_codecs
+from vodstack_worker.playlists import AudioRendition, MediaPlaylist, multivariant, read_playlist, video_codecs
 from vodstack_worker.relay import StoredObject
 
 if TYPE_CHECKING:
@@ -60,12 +61,15 @@ def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[C
     """Measure what was encoded and describe it. Raises GiveUpError or RetryError."""
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
-    audio = read_playlist(hls / AUDIO / PLAYLIST) if plan.probe.audio_index is not None else None
+    names = [AUDIO] if plan.probe.audio_index is not None else []
+    audios = [
+        AudioRendition(name=name, choice=AudioChoice(), playlist=read_playlist(hls / name / PLAYLIST)) for name in names
+    ]
     mp4 = folder / OUTPUT / MP4
     if not mp4.is_file():
         raise RetryError(f"{MP4} was not written")
     size = mp4.stat().st_size
-    return describe_output(folder, plan, video_id, playlists, audio, mp4_size_bytes=size, captions=captions)
+    return describe_output(folder, plan, video_id, playlists, audios, mp4_size_bytes=size, captions=captions)
 
 
 def describe_output(
@@ -73,7 +77,7 @@ def describe_output(
     plan: Plan,
     video_id: str,
     playlists: list[MediaPlaylist],
-    audio: MediaPlaylist | None,
+    audios: list[AudioRendition],
     *,
     mp4_size_bytes: int,
     captions: Sequence[CaptionFile],
@@ -84,10 +88,8 @@ def describe_output(
     require_duration(playlists[0], plan)
     codecs = [video_codecs(playlist.init) for playlist in playlists]
     rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
-    (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(
-        multivariant(rungs, audio, plan.probe.rate, f"{AUDIO}/{PLAYLIST}", captions)
-    )
-    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audio, plan.probe.rate, AUDIO, captions))
+    (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(multivariant(rungs, audios, plan.probe.rate, captions))
+    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audios, plan.probe.rate, captions))
     for made in (POSTER, THUMBNAILS):
         if not (folder / OUTPUT / made).is_file():
             raise RetryError(f"{made} was not written")
@@ -104,11 +106,13 @@ def describe_output(
             )
             for rung, playlist, words in rungs
         ],
-        playback=_playback(video_id, mp4_size_bytes, captions),
+        playback=_playback(video_id, mp4_size_bytes, audios, captions),
     )
 
 
-def _playback(video_id: str, mp4_size_bytes: int, captions: Sequence[CaptionFile]) -> Playback:
+def _playback(
+    video_id: str, mp4_size_bytes: int, audios: Sequence[AudioRendition], captions: Sequence[CaptionFile]
+) -> Playback:
     return Playback(
         hls_key=rendition_key(video_id, MULTIVARIANT_PLAYLIST),
         dash_key=rendition_key(video_id, DASH_MANIFEST),
@@ -123,6 +127,15 @@ def _playback(video_id: str, mp4_size_bytes: int, captions: Sequence[CaptionFile
                 key=rendition_key(video_id, f"{CAPTIONS}/{caption.name}.vtt"),
             )
             for caption in captions
+        ],
+        audio=[
+            Audio(
+                language=audio.choice.language,
+                label=audio.choice.label,
+                role=audio.choice.role,
+                default=number == 0,
+            )
+            for number, audio in enumerate(audios)
         ],
     )
 

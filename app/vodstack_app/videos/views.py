@@ -7,7 +7,16 @@ from msgspec import Meta, Struct
 from vodstack_app.videos.fields import DESCRIPTION_LIMIT, TAGS_LIMIT, TITLE_LIMIT
 from vodstack_app.videos.listing import LIMIT
 from vodstack_contracts.objects import DASH_MANIFEST, MP4, MULTIVARIANT_PLAYLIST, POSTER, THUMBNAILS, rendition_prefix
-from vodstack_contracts.videos import Caption, FailureCode, Rendition, Stage, Status, VideoRecord, WarningCode
+from vodstack_contracts.videos import (
+    AudioRole,
+    Caption,
+    FailureCode,
+    Rendition,
+    Stage,
+    Status,
+    VideoRecord,
+    WarningCode,
+)
 
 Id = Annotated[str, Meta(min_length=36, max_length=36, description="A UUID.")]
 Title = Annotated[
@@ -73,14 +82,27 @@ class CaptionView(Struct, frozen=True, rename="camel"):
     url: str
 
 
+class AudioView(Struct, frozen=True, rename="camel"):
+    """An audio track that `hls` and `dash` offer. `language` is a BCP 47 tag, `und` where the source names none."""
+
+    language: str
+    label: str
+    role: AudioRole
+    default: bool
+
+
 class PlaybackView(Struct, frozen=True, rename="camel"):
-    """What a player opens; `hls` and `dash` offer the captions too. There is no `dash` where the worker wrote none."""
+    """What a player opens. There is no `dash` where the worker wrote none.
+
+    `hls` and `dash` offer all of `captions` and `audio`, `mp4` the default audio alone.
+    """
 
     hls: str
     dash: str | None
     mp4: str
     poster: str
     captions: list[CaptionView]
+    audio: list[AudioView]
 
 
 class VideoView(Struct, frozen=True, rename="camel"):
@@ -234,6 +256,10 @@ def _view_playback(record: VideoRecord, playback_url: str) -> PlaybackView | Non
         mp4=f"{playback_url}/{MP4}",
         poster=f"{playback_url}/{POSTER}",
         captions=[_view_caption(record, caption, playback_url) for caption in record.playback.captions],
+        audio=[
+            AudioView(language=audio.language, label=audio.label, role=audio.role, default=audio.default)
+            for audio in record.playback.audio
+        ],
     )
 
 

@@ -114,9 +114,27 @@ class Caption(Struct, frozen=True, kw_only=True):
     key: str
 
 
+class AudioRole(StrEnum):
+    """What an audio track is there for: the video as it is, talk about it, or a description for the blind."""
+
+    MAIN = "main"
+    COMMENTARY = "commentary"
+    DESCRIPTION = "description"
+
+
+class Audio(Struct, frozen=True, kw_only=True):
+    """An audio track that players can switch to. `language` is a BCP 47 tag, `und` where the source names none."""
+
+    language: str
+    label: str
+    role: AudioRole
+    default: bool
+
+
 class Playback(Struct, frozen=True, kw_only=True):
     """Keys of what a player opens: HLS multivariant playlist, DASH manifest, MP4, poster, thumbnails, captions.
 
+    `audio` is what HLS and DASH offer, the default first; the MP4 has that one alone.
     What older workers did not write is None, or empty.
     """
 
@@ -127,6 +145,7 @@ class Playback(Struct, frozen=True, kw_only=True):
     dash_key: str | None = None
     thumbnails_key: str | None = None
     captions: list[Caption] = field(default_factory=list[Caption])
+    audio: list[Audio] = field(default_factory=list[Audio])
 
 
 class SourceFacts(Struct, frozen=True, kw_only=True):
