@@ -126,3 +126,15 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             return Transcoded(found, plan, measure_output(folder, plan, new_video_id(), captions), folder)
 
         yield lambda source: asyncio.run(run(source))
+
+
+@pytest.fixture
+def probed(scratch: Scratch, limits: Limits) -> Callable[[Path], Probe]:
+    """What the worker's probe says of a file, or raises."""
+
+    def run(source: Path) -> Probe:
+        with scratch.job() as folder:
+            shutil.copyfile(source, folder / "source")
+            return asyncio.run(probe(folder, limits, max_duration=60))
+
+    return run

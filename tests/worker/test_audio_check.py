@@ -1,9 +1,7 @@
 """An audio track that cannot be decoded is found by the probe, before a silent video is made of it."""
 
-import asyncio
 import random
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,10 +10,6 @@ import pytest
 
 from vodstack_contracts.videos import WarningCode
 from vodstack_worker.audio_check import AudioTrial, try_audio
-from vodstack_worker.media_process import Limits
-from vodstack_worker.probe import probe
-from vodstack_worker.probed import Probe
-from vodstack_worker.scratch import Scratch
 
 CODECS = [
     ("mp4", "aac"),
@@ -83,16 +77,6 @@ def test_audio_that_is_damaged_in_part_stays_with_a_warning(ffmpeg: str, tmp_pat
 def test_a_damaged_beginning_does_not_silence_the_rest(ffmpeg: str, tmp_path: Path, *, remote: bool):
     path = make(ffmpeg, tmp_path / "clip.mp4", "aac", seconds=8)
     assert tried(garbled(path, end=3), remote=remote).readable
-
-
-@pytest.fixture
-def probed(scratch: Scratch, limits: Limits):
-    def run(source: Path) -> Probe:
-        with scratch.job() as folder:
-            shutil.copyfile(source, folder / "source")
-            return asyncio.run(probe(folder, limits, max_duration=60))
-
-    return run
 
 
 def test_a_video_without_its_unreadable_audio_says_so(ffmpeg: str, tmp_path: Path, probed):

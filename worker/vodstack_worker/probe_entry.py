@@ -29,9 +29,9 @@ from vodstack_worker.errors import GiveUpError
 from vodstack_worker.frame_rate import choose_rate
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, Probe, Refusal
+from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, MAX_TRACKS, Probe, Refusal
 from vodstack_worker.timeline import Timeline, scan
-from vodstack_worker.tracks import codec_of, rank_pictures, rank_sound
+from vodstack_worker.tracks import codec_of, count_tracks, rank_pictures, rank_sound
 
 _PACKETS_UNTIL_A_PICTURE = 2000
 _PICTURES_TRIED = 4
@@ -111,7 +111,7 @@ def _open(source: _Source) -> InputContainer:
         "protocol_whitelist": PROTOCOLS if source.is_remote else "file",
         "format_whitelist": DEMUXERS[source.demuxer],
         "codec_whitelist": CODEC_WHITELIST,
-        "max_streams": str(MAX_STREAMS + 1),
+        "max_streams": str(MAX_STREAMS),
         "max_pixels": str(MAX_PIXELS),
     }
     try:
@@ -125,7 +125,8 @@ def _open(source: _Source) -> InputContainer:
 def _too_many_streams() -> GiveUpError:
     return GiveUpError(
         FailureCode.TOO_MANY_STREAMS,
-        f"The file holds more than {MAX_STREAMS} tracks. Export it with one video and one audio track.",
+        f"The file holds more than {MAX_TRACKS} tracks, or {MAX_STREAMS} with its attachments. "
+        "Export it with one video and one audio track.",
     )
 
 
@@ -143,7 +144,7 @@ def _find_tracks(source: _Source) -> tuple[_Tracks, _Picture]:
     refused: GiveUpError | None = None
     for number in range(_PICTURES_TRIED):
         with _open(source) as container:
-            if len(container.streams) > MAX_STREAMS:
+            if count_tracks(container) > MAX_TRACKS:
                 raise _too_many_streams()
             videos = rank_pictures(container)
             if number and (number >= len(videos) or codec_of(videos[number]) not in VIDEO_CODECS):

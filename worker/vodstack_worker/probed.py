@@ -8,7 +8,9 @@ from vodstack_contracts.videos import Failure, SourceFacts, VideoWarning
 from vodstack_worker.caption_tracks import CaptionTrack
 
 SOURCE = "source"
-MAX_STREAMS = 64
+MAX_TRACKS = 64
+# What media tools open at most: tracks, and what else libavformat calls a stream, such as attached fonts and covers.
+MAX_STREAMS = 512
 MAX_SIDE = 8192
 MAX_PIXELS = 8192 * 4608
 

@@ -34,6 +34,13 @@ _DESCRIPTION_WORDS = re.compile(
 )
 
 
+def count_tracks(container: InputContainer) -> int:
+    """How much there is to show, to hear and to read. Attachments, covers and timed data are none of it."""
+    streams = container.streams
+    shown = [stream for stream in streams.video if not stream.disposition & _STILLS]
+    return len(shown) + len(streams.audio) + len(streams.subtitles)
+
+
 def rank_pictures(container: InputContainer) -> list[VideoStream]:
     """Tracks that may be shown, the best first. Pictures that are marked as stills are none."""
     streams = [stream for stream in container.streams.video if not stream.disposition & _STILLS]

@@ -3,9 +3,10 @@
 ACCEPTED = "MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, AVI, FLV, Ogg or WMV"
 HEAD_BYTES = 4096
 
-_TS_PACKET_BYTES = 188
-_M2TS_PACKET_BYTES = 192
 _TS_SYNC = 0x47
+# Of broadcasts, of Blu-ray discs and cameras, and with the code that corrects errors on the air.
+_TS_PACKET_BYTES = (188, 192, 204)
+_TS_CERTAIN_PACKETS = 8
 _MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"})
 _SIGNATURES = {
     b"\x1aE\xdf\xa3": "matroska",
@@ -29,8 +30,24 @@ def container_of(head: bytes) -> str | None:
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    for size, offset in ((_TS_PACKET_BYTES, 0), (_M2TS_PACKET_BYTES, 4)):
-        marks = head[offset::size]
-        if len(marks) > 1 and all(mark == _TS_SYNC for mark in marks):
-            return True
-    return False
+    return find_transport_packets(head) is not None
+
+
+def find_transport_packets(head: bytes) -> tuple[int, int] | None:
+    """Return where the first whole packet of a transport stream has its sync byte, and the packets' size.
+
+    A recording may begin within a packet: then eight in a row are wanted, elsewhere two.
+    """
+    for size in _TS_PACKET_BYTES:
+        for offset in (0, 4):
+            marks = head[offset::size]
+            if len(marks) > 1 and all(mark == _TS_SYNC for mark in marks):
+                return offset, size
+        for offset in range(len(head) - (_TS_CERTAIN_PACKETS - 1) * size):
+            if head[offset] == _TS_SYNC and _begin_packets(head, offset, size):
+                return offset, size
+    return None
+
+
+def _begin_packets(head: bytes, offset: int, size: int) -> bool:
+    return all(head[offset + number * size] == _TS_SYNC for number in range(_TS_CERTAIN_PACKETS))
