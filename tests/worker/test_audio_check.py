@@ -21,12 +21,24 @@ CODECS = [
     ("avi", "adpcm_ms"),
     ("flv", "aac"),
 ]
+# Of which most say nothing of where a frame of audio begins.
+WHOLE = [
+    ("mpg", "mp2"),
+    ("mpg", "ac3"),
+    ("ts", "aac"),
+    ("ts", "ac3"),
+    ("ts", "mp2"),
+    ("avi", "mp2"),
+    ("asf", "wmav2"),
+    ("ogv", "flac"),
+]
 
 
 def make(ffmpeg: str, path: Path, codec: str, seconds: int = 3) -> Path:
-    picture = ["-f", "lavfi", "-i", f"color=size=64x48:rate=5:duration={seconds}"]
-    tone = ["-f", "lavfi", "-i", f"sine=duration={seconds}"]
-    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", codec]
+    picture = ["-f", "lavfi", "-i", f"color=size=64x48:rate=25:duration={seconds}"]
+    tone = ["-f", "lavfi", "-i", f"sine=duration={seconds}:sample_rate=48000"]
+    video = {".mpg": ["mpeg2video"], ".ogv": ["libtheora"]}.get(path.suffix, ["libx264", "-preset", "ultrafast"])
+    encoding = ["-c:v", *video, "-pix_fmt", "yuv420p", "-c:a", codec]
     subprocess.run([ffmpeg, "-v", "error", *picture, *tone, *encoding, path], check=True)
     return path
 
@@ -62,6 +74,18 @@ def test_garbage_is_told_from_audio_whatever_the_codec(ffmpeg: str, tmp_path: Pa
     found = [tried(each).readable for each in (path, garbled(path))]
     assert found == [True, False]
     assert tried(path).warnings(codec) == []
+
+
+@pytest.mark.parametrize(("ending", "codec"), WHOLE)
+def test_nothing_is_said_of_audio_that_is_whole(ffmpeg: str, tmp_path: Path, ending: str, codec: str):
+    trial = tried(make(ffmpeg, tmp_path / f"clip.{ending}", codec, seconds=12))
+    assert (trial.readable, trial.warnings(codec)) == (True, [])
+
+
+def test_audio_that_plays_from_its_beginning_is_never_left_out(ffmpeg: str, tmp_path: Path):
+    trial = tried(garbled(make(ffmpeg, tmp_path / "clip.mp4", "aac", seconds=40), first=4))
+    (warning,) = trial.warnings("aac")
+    assert (trial.readable, warning.code) == (True, WarningCode.AUDIO_DAMAGED)
 
 
 def test_audio_that_is_damaged_in_part_stays_with_a_warning(ffmpeg: str, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Whether an audio track can be decoded, found by decoding a little of it. For the sandboxed process alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ _PLACES = 8
 _PACKETS_OF_A_PLACE = 16
 # Between two packets of one track lie those of others: so many at most are read in search of the next.
 _PACKETS_READ_AT_A_PLACE = 2000
+# Containers that say where a packet of audio begins and ends; elsewhere that is found by its content.
+_FRAMED = frozenset({"mov", "matroska"})
+_PLACES_UNTIL_WHOLE = 4
 # ffmpeg gives a whole run up where two thirds of a track cannot be decoded. A little before that, nothing is lost
 # with the rest.
 _LEAST_READABLE = 0.4
@@ -24,16 +28,16 @@ _SUBSTANTIAL_DAMAGE = 0.05
 
 
 class AudioTrial(NamedTuple):
-    """How many packets were tried, and how many of them could not be decoded; `heard` is whether any gave audio."""
+    """How many packets were tried, how many of them could not be decoded, and how many gave audio."""
 
     tried: int
     failed: int
-    heard: bool
+    heard: int
 
     @property
     def readable(self) -> bool:
         """A track without packets is empty, which is no damage."""
-        return not self.tried or (self.heard and self.failed <= (1 - _LEAST_READABLE) * self.tried)
+        return not self.tried or (self.heard > 0 and self.failed <= (1 - _LEAST_READABLE) * self.tried)
 
     def warnings(self, codec: str) -> list[VideoWarning]:
         """What the record has to say of a video whose audio track this is."""
@@ -74,31 +78,62 @@ def try_audio(container: InputContainer, audio: AudioStream, *, remote: bool) ->
 
     The container is read from somewhere else after this: decode what lies at its beginning first.
     """
-    tried = failed = 0
-    heard = False
-    spread = not remote or not SEEKABLE.isdisjoint(container.format.name.split(","))
-    for packet in _some_packets(container, audio, spread=spread):
-        tried += 1
-        try:
-            heard |= any(frame.samples for frame in packet.decode())
-        except FFmpegError:
-            failed += 1
+    formats = frozenset(container.format.name.split(","))
+    framed = not _FRAMED.isdisjoint(formats)
+    if remote and SEEKABLE.isdisjoint(formats):
+        return _try_each([_next_packets(container, audio, _PLACES)], framed=True)
+    trial = _try_each(_places(container, audio, framed=framed), framed=framed)
+    if trial.readable:
+        return trial
+    # What was found may be due to jumping about: audio that plays from its beginning on is never left out.
+    from_beginning = _try_each(_from_beginning(container, audio), framed=True)
+    return AudioTrial(*(one + other for one, other in zip(trial, from_beginning, strict=True)))
+
+
+def _try_each(places: "Iterable[Iterator[Packet[Any]]]", *, framed: bool) -> AudioTrial:
+    tried = failed = heard = 0
+    for packets in places:
+        found = [_decode(packet) for packet in packets]
+        found = found if framed or not tried else _from_first_whole(found)
+        tried += len(found)
+        failed += found.count(None)
+        heard += sum(bool(samples) for samples in found)
     return AudioTrial(tried, failed, heard)
 
 
-def _some_packets(container: InputContainer, audio: AudioStream, *, spread: bool) -> "Iterator[Packet[Any]]":
+def _decode(packet: "Packet[Any]") -> int | None:
+    """The samples in a packet; None where it cannot be decoded."""
+    try:
+        return sum(frame.samples for frame in packet.decode())
+    except FFmpegError:
+        return None
+
+
+def _from_first_whole(found: list[int | None]) -> list[int | None]:
+    """What a place says of the track: in the middle of a stream of bytes it takes some packets to find a whole one."""
+    first = next((number for number, samples in enumerate(found) if samples is not None), 0)
+    return found[first:][:_PACKETS_OF_A_PLACE]
+
+
+def _places(container: InputContainer, audio: AudioStream, *, framed: bool) -> "Iterator[Iterator[Packet[Any]]]":
     length, start = audio.duration or 0, audio.start_time or 0
     if not length and container.duration:
         length = int(container.duration / 1_000_000 / (audio.time_base or 1))
-    if not length or not spread:
-        yield from _next_packets(container, audio, _PLACES)
+    if not length:
+        yield _next_packets(container, audio, _PLACES)
         return
     for place in range(_PLACES):
         try:
             container.seek(start + length * place // _PLACES, stream=audio)
         except FFmpegError:
             continue
-        yield from _next_packets(container, audio, 1)
+        yield _next_packets(container, audio, 1 if framed or not place else _PLACES_UNTIL_WHOLE)
+
+
+def _from_beginning(container: InputContainer, audio: AudioStream) -> "Iterator[Iterator[Packet[Any]]]":
+    with suppress(FFmpegError):
+        container.seek(audio.start_time or 0, stream=audio)
+        yield _next_packets(container, audio, _PLACES)
 
 
 def _next_packets(container: InputContainer, audio: AudioStream, places: int) -> "Iterator[Packet[Any]]":
