@@ -27,9 +27,9 @@ from side_by_side import Cost, costing, on_cores, side_by_side
 from vodstack_contracts.moves import create
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, new_video_id, timestamp
-from vodstack_worker.arguments import Share, encode_arguments, folders_of
+from vodstack_worker.arguments import encode_arguments, folders_of
 from vodstack_worker.media_process import Limits
-from vodstack_worker.plans import Plan, plan_encode
+from vodstack_worker.plans import Plan, Share, plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE
 

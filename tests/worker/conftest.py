@@ -16,6 +16,7 @@ from tests.worker.running import Videos, Workers
 
 from vodstack_contracts.videos import new_video_id
 from vodstack_worker.captions import make_captions
+from vodstack_worker.completeness import require_complete
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.playlists import read_playlist
@@ -94,6 +95,7 @@ def proxy(foundation: Any) -> Iterator[AwsProxy]:
 
 
 Transcode = Callable[[Path], Transcoded]
+Probed = Callable[[Path], Probe]
 
 
 @pytest.fixture
@@ -109,6 +111,18 @@ def limits() -> Limits:
 
 
 @pytest.fixture
+def probed(scratch: Scratch, limits: Limits) -> Probed:
+    """What the worker's probe says of a file, or raises."""
+
+    def run(source: Path) -> Probe:
+        with scratch.job() as folder:
+            shutil.copyfile(source, folder / "source")
+            return asyncio.run(probe(folder, limits, max_duration=86_400))
+
+    return run
+
+
+@pytest.fixture
 def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
     with ExitStack() as folders:
 
@@ -117,7 +131,8 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             shutil.copyfile(source, folder / "source")
             found = await probe(folder, limits, max_duration=60)
             plan = plan_encode(found, threads=2)
-            await encode(folder, plan, limits, lambda _: None)
+            log = await encode(folder, plan, limits, lambda _: None)
+            require_complete(folder / "out/hls", plan, log)
             await make_mp4(folder, plan, limits)
             await make_poster(folder, plan, limits, "out/video.mp4")
             smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
@@ -126,15 +141,3 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             return Transcoded(found, plan, measure_output(folder, plan, new_video_id(), captions), folder)
 
         yield lambda source: asyncio.run(run(source))
-
-
-@pytest.fixture
-def probed(scratch: Scratch, limits: Limits) -> Callable[[Path], Probe]:
-    """What the worker's probe says of a file, or raises."""
-
-    def run(source: Path) -> Probe:
-        with scratch.job() as folder:
-            shutil.copyfile(source, folder / "source")
-            return asyncio.run(probe(folder, limits, max_duration=60))
-
-    return run

@@ -135,7 +135,7 @@ def test_every_language_of_an_mp4_is_offered_to_hls_and_dash(transcode: Transcod
 def test_texts_of_a_late_clock_begin_with_the_picture(codec: str, read: Reads, ffmpeg: str, tmp_path: Path):
     text = subrip(tmp_path / "text.srt")
     made = read(make(ffmpeg, tmp_path / "late.mkv", [text], "-c:s", codec, "-output_ts_offset", "5001.02"))
-    assert made.probe.origin == pytest.approx(5001.02)
+    assert made.probe.grid.origin == pytest.approx(5001.02)
     assert times(made.folder, 0) == within_a_millisecond(TIMES)
     assert [words for _, _, words in cues(made.folder, 0)][2] == "three\n"
 

@@ -9,16 +9,18 @@ from typing import Any
 
 import av
 import pytest
+from msgspec import structs
 from tests.worker.running import SMALL_CHUNKS
 
 from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import Status, Way
-from vodstack_worker.arguments import Share, grid_filters, input_arguments
+from vodstack_worker.arguments import input_arguments
+from vodstack_worker.filters import filter_graphs
+from vodstack_worker.fragments import read_fragments
 from vodstack_worker.media_process import Limits
-from vodstack_worker.plans import Chunk, Plan, plan_chunks, plan_encode
+from vodstack_worker.plans import Chunk, Plan, Share, plan_chunks, plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.scratch import Scratch
-from vodstack_worker.segments import _read_fragments
 
 CHUNK_SECONDS = 4.0
 PERIOD = 7
@@ -90,13 +92,19 @@ def marked(sources: list[Source]) -> list[Any]:
     ]
 
 
+def largest_rung(plan: Plan, share: Share) -> list[str]:
+    """Filter graphs whose one output, `r0`, is what enters the encoder of the largest rendition."""
+    graphs = filter_graphs(structs.replace(plan, rungs=plan.rungs[:1]), share)
+    return [word for graph in graphs for word in ("-filter_complex", graph)]
+
+
 def frames(ffmpeg: str, plan: Plan, folder: Path, chunk: Chunk | None) -> list[tuple[Fraction, str]]:
     """When each frame enters the encoder, and its hash."""
-    filters = f"[0:{plan.probe.video_index}]{','.join(grid_filters(plan, chunk))}[out]"
-    command = [ffmpeg, "-v", "error", *input_arguments(plan, Share(chunk=chunk)), "-filter_complex", filters]
+    share = Share(chunk=chunk, audio=False)
+    command = [ffmpeg, "-v", "error", *input_arguments(plan, share), *largest_rung(plan, share)]
     output = [
         "-map",
-        "[out]",
+        "[r0]",
         "-fps_mode",
         "passthrough",
         "-avoid_negative_ts",
@@ -163,10 +171,10 @@ def audible(frame: Any) -> Iterator[tuple[float, bool]]:
 
 def vmaf(ffmpeg: str, plan: Plan, folder: Path, made: Path) -> float:
     """How like the source a result looks, frame by frame."""
-    rung = plan.rungs[0]
-    source = f"[0:{plan.probe.video_index}]{','.join(grid_filters(plan, None))},scale={rung.width}:{rung.height}"
-    filters = f"{source},format=yuv420p,setpts=N[source];[1:v]setpts=N[made];[made][source]libvmaf=n_threads=2"
-    command = [ffmpeg, *input_arguments(plan, Share()), "-i", made, "-filter_complex", filters, "-f", "null", "-"]
+    share = Share(audio=False)
+    filters = "[r0]setpts=N[source];[1:v]setpts=N[made];[made][source]libvmaf=n_threads=2"
+    graphs = [*largest_rung(plan, share), "-filter_complex", filters]
+    command = [ffmpeg, *input_arguments(plan, share), "-i", made, *graphs, "-f", "null", "-"]
     said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stderr
     return float(said.rpartition("VMAF score: ")[2].split()[0])
 
@@ -194,7 +202,7 @@ def test_what_was_joined_from_chunks_plays_as_one(
     with av.open(str(whole.mp4)) as mp4:
         assert len(times) == len(list(mp4.decode(video=0)))
     sound = sorted((folder / "hls/audio").glob("*.m4s"))
-    begins = [_read_fragments(each.read_bytes())[0] for each in sound]
+    begins = [read_fragments(each).begins for each in sound]
     assert begins[0] == 0
     assert begins == sorted(set(begins))
 

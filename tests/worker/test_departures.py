@@ -32,7 +32,7 @@ async def test_all_segments_but_the_last_two_leave_in_order_while_others_are_wri
     async def send(files: list[Path]) -> None:
         sent.extend(path.read_text() for path in files)
 
-    names = await send_as_written(write(tmp_path, 6), tmp_path, send)
+    _, names = await send_as_written(write(tmp_path, 6), tmp_path, send)
     assert names == [f"{number:05d}.m4s" for number in range(4)]
     assert sent == [f"segment {number}" for number in range(4)]
     assert sorted(path.read_text() for path in lying(tmp_path)) == ["segment 4", "segment 5"]

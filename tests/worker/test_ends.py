@@ -32,8 +32,10 @@ from vodstack_contracts.videos import (
 )
 from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import JobRefusedError, RetryError
+from vodstack_worker.grid import Grid
+from vodstack_worker.jumps import Corrections
 from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode
-from vodstack_worker.probed import Probe
+from vodstack_worker.probed import AudioTrack, Probe
 from vodstack_worker.segments import ChunkResult
 
 NEVER_SECONDS = "600"
@@ -51,14 +53,21 @@ def plan_of(seconds: float) -> Plan:
             facts=facts,
             demuxer="mov",
             video_index=0,
-            audio_index=1,
-            rate_numerator=25,
-            rate_denominator=1,
-            origin=0.0,
-            grid=True,
-            interlaced=False,
+            audios=[AudioTrack(index=1, seconds=seconds, packets=round(seconds * 47))],
+            grid=Grid(
+                rate_numerator=25,
+                rate_denominator=1,
+                origin=0.0,
+                frames=round(seconds * 25),
+                content=round(seconds * 25),
+                last=round(seconds * 25) - 1,
+                hold=0.04,
+            ),
+            corrections=Corrections(),
+            packets=round(seconds * 25),
+            field_size=None,
+            upright=True,
             hdr=False,
-            pad=0.0,
             start=0.0,
             keys=[(float(second), float(second)) for second in range(0, int(seconds), 2)],
             key_gap=2.0,

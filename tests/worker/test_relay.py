@@ -13,10 +13,10 @@ import pytest
 from aiobotocore.session import get_session
 from tests.worker.hostile_bytes import Canary, listening_canary
 
-from vodstack_worker.arguments import Share, encode_arguments
+from vodstack_worker.arguments import encode_arguments
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.media_process import Limits, run_tool
-from vodstack_worker.plans import plan_encode
+from vodstack_worker.plans import Share, plan_encode
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.relay import Relay, StoredObject

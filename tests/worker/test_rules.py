@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vodstack_worker.extent import Extent
 from vodstack_worker.frame_rate import choose_rate
 from vodstack_worker.ladder import plan_ladder
 from vodstack_worker.metrics import Metrics
@@ -73,22 +74,28 @@ def test_a_higher_frame_rate_gets_more_bits():
     assert plan_ladder(1280, 720, 60)[0].max_bitrate > plan_ladder(1280, 720, 30)[0].max_bitrate
 
 
+def extent(packets: int, seconds: float, interval: float | None) -> Extent:
+    """A track whose last packet is shown after so many seconds."""
+    return Extent(start=0.0, last=seconds, end=seconds, packets=packets, interval=interval)
+
+
 @pytest.mark.parametrize(
-    ("declared", "measured", "interval", "rate"),
+    ("declared", "video", "rate"),
     [
-        (Fraction(30000, 1001), Fraction(29.97), 0.0334, Fraction(30000, 1001)),
-        (Fraction(120), Fraction(120), 1 / 120, Fraction(60)),
-        (Fraction(90000), Fraction(17), 0.033, Fraction(30)),
-        (None, None, None, Fraction(25)),
-        (Fraction(1), Fraction(1), 1.0, Fraction(16)),
-        (Fraction(25), Fraction(25), 0.04, Fraction(25)),
-        (Fraction(50), Fraction(25), 0.04, Fraction(25)),
+        pytest.param(Fraction(30000, 1001), extent(300, 299 / 29.97, 0.0334), Fraction(30000, 1001), id="ntsc"),
+        pytest.param(Fraction(120), extent(601, 5, 1 / 120), Fraction(60), id="halved"),
+        pytest.param(Fraction(90000), extent(171, 10, 0.033), Fraction(30), id="a clock declared"),
+        pytest.param(None, extent(1, 0, None), Fraction(25), id="one frame"),
+        pytest.param(Fraction(1), extent(11, 10, 1.0), Fraction(16), id="doubled"),
+        pytest.param(Fraction(25), extent(251, 10, 0.04), Fraction(25), id="pal"),
+        pytest.param(Fraction(50), extent(251, 10, 0.04), Fraction(25), id="fields declared"),
+        pytest.param(None, extent(900, 10, 1 / 60), Fraction(60), id="a short burst"),
+        pytest.param(None, extent(16_000, 10_800, 1 / 60), Fraction(15, 2), id="bursts for hours"),
+        pytest.param(None, extent(36_000, 3600, 1 / 30), Fraction(30), id="a screen that mostly stands still"),
     ],
 )
-def test_the_grid_is_the_sources_own_rate_within_bounds(
-    declared: Fraction | None, measured: Fraction | None, interval: float | None, rate: Fraction
-):
-    assert choose_rate(declared, measured, interval) == rate
+def test_the_grid_is_the_sources_own_rate_within_bounds(declared: Fraction | None, video: Extent, rate: Fraction):
+    assert choose_rate(declared, video, video.end) == rate
 
 
 def test_a_loop_that_falls_silent_is_noticed():

@@ -1,22 +1,23 @@
 """Ffmpeg's arguments: fixed words and numbers of ours, nothing that a client wrote."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vodstack_worker.codecs import CODEC_WHITELIST
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
+from vodstack_worker.filters import filter_graphs
+from vodstack_worker.jumps import Corrections
 from vodstack_worker.ladder import Rung
-from vodstack_worker.plans import Chunk, Plan
-from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS, SOURCE
+from vodstack_worker.plans import Plan, Share
+from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS
 
 OUTPUT = "out"
-AUDIO = "audio"
 PLAYLIST = "index.m3u8"
 INIT = "init.mp4"
 MP4 = f"{OUTPUT}/video.mp4"
 POSTER = f"{OUTPUT}/poster.jpg"
 QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-y")
-AUDIO_RATE = 48_000
+# What was decoded, and what the grid took of it, is told with all else; each line begins with its level.
+LOGGED = ("-nostdin", "-hide_banner", "-v", "level+verbose", "-y")
 
 _AUDIO_BITRATE = 128_000
 _CRF = 23
@@ -24,51 +25,51 @@ _MAX_ALLOCATION_BYTES = 512 * 1024**2
 _POSTER_WIDTH = 1280
 _POSTER_POSITION = 0.1
 _SPARE_SECONDS = 60.0
-_PAD_SECONDS = 1.0
-# Primaries and matrix are named, for sources that tag the transfer alone.
-_TONE_MAP = (
-    "setparams=color_primaries=bt2020:colorspace=bt2020nc,zscale=t=linear:npl=100:p=bt709,format=gbrpf32le,"
-    "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
-)
 _BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """What one run makes of a plan, all of it unless told otherwise, and from which address it reads.
-
-    `names` is what its files' names begin with.
-    """
-
-    source: str = SOURCE
-    chunk: Chunk | None = None
-    pictures: bool = True
-    sound: bool = True
-    names: str = ""
 
 
 def folders_of(plan: Plan, share: Share) -> list[str]:
     """Names of the renditions that a run writes."""
-    rungs = [rung.name for rung in plan.rungs] if share.pictures else []
-    return [*rungs, *([AUDIO] if _is_heard(plan, share) else [])]
+    rungs = [rung.name for rung in plan.rungs] if share.video else []
+    return [*rungs, *(plan.audio_names if share.audio else ())]
 
 
 def encode_arguments(plan: Plan, share: Share, cpu_seconds: int) -> list[str]:
-    rungs = enumerate(plan.rungs if share.pictures else ())
+    rungs = enumerate(plan.rungs if share.video else ())
     return [
-        *QUIET,
+        *LOGGED,
         *("-progress", "pipe:1", "-stats_period", "1"),
+        # How much is damaged is judged by what was made.
+        *("-max_error_rate", "1"),
         *("-max_alloc", str(_MAX_ALLOCATION_BYTES), "-timelimit", str(cpu_seconds)),
         *("-filter_complex_threads", str(plan.threads)),
         *input_arguments(plan, share),
-        *("-filter_complex", ";".join([*_picture_filters(plan, share), *_sound_filters(plan, share)])),
+        *(word for graph in filter_graphs(plan, share) for word in ("-filter_complex", graph)),
         *(word for index, rung in rungs for word in _rung_arguments(plan, share, index, rung)),
-        *(_audio_arguments(plan, share) if _is_heard(plan, share) else ()),
+        *(word for name in (plan.audio_names if share.audio else ()) for word in _audio_arguments(plan, share, name)),
     ]
 
 
-def _is_heard(plan: Plan, share: Share) -> bool:
-    return share.sound and plan.probe.audio_index is not None
+def clock_arguments(plan: Plan, share: Share) -> list[str]:
+    """The source's own clock, set back to where the grid begins, with its jumps corrected; or else ffmpeg's."""
+    if share.own_clock:
+        return []
+    probe = plan.probe
+    tracks = [(probe.video_index, probe.corrections), *((track.index, track.corrections) for track in probe.audios)]
+    return [
+        *("-copyts", "-itsoffset", f"{-probe.grid.origin:.9f}"),
+        *(word for index, found in tracks if found.pieces for word in (f"-bsf:{index}", _shift(found))),
+    ]
+
+
+def _shift(corrections: Corrections) -> str:
+    """The bitstream filter that adds each piece's seconds to a packet's timestamps."""
+    before, terms = 0.0, ""
+    for packet, seconds in corrections.pieces:
+        terms += f"+gte(N\\,{packet})*({seconds - before:.6f})"
+        before = seconds
+    moved = {stamp: f"if(eq({stamp}\\,NOPTS)\\,NOPTS\\,{stamp}+({terms})/TB)" for stamp in ("PTS", "DTS")}
+    return f"setts=pts={moved['PTS']}:dts={moved['DTS']}"
 
 
 def protocols_for(address: str) -> str:
@@ -77,61 +78,17 @@ def protocols_for(address: str) -> str:
 
 def input_arguments(plan: Plan, share: Share) -> list[str]:
     probe, chunk = plan.probe, share.chunk
-    clock = ["-copyts", "-itsoffset", f"{-probe.origin:.9f}"] if probe.grid else []
     seek = ["-noaccurate_seek", "-ss", f"{chunk.seek:.6f}"] if chunk and chunk.seek is not None else []
     return [
         *("-protocol_whitelist", protocols_for(share.source), "-format_whitelist", DEMUXERS[probe.demuxer]),
         *("-codec_whitelist", CODEC_WHITELIST),
         *("-max_pixels", str(MAX_PIXELS), "-max_streams", str(MAX_STREAMS)),
         *("-threads", str(plan.threads)),
-        *clock,
+        *(("-reinit_filter:" + str(probe.video_index), "0") if probe.upright else ()),
+        *clock_arguments(plan, share),
         *seek,
         *("-f", probe.demuxer, "-i", share.source),
     ]
-
-
-def grid_filters(plan: Plan, chunk: Chunk | None) -> list[str]:
-    """The frames that enter the encoders, each at its place on the grid."""
-    probe, rate = plan.probe, plan.probe.rate
-    # A run that begins in the middle has nothing to fill up to its first frame.
-    start = ":start_time=0" if chunk is None or chunk.number == 0 else ""
-    return [
-        *(["bwdif=mode=send_frame:deint=all"] if probe.interlaced else []),
-        f"fps={rate.numerator}/{rate.denominator}:round=near{start}",
-        *(_length_filters(plan, chunk) if probe.grid else ()),
-    ]
-
-
-def _length_filters(plan: Plan, chunk: Chunk | None) -> list[str]:
-    """Exactly as many frames as the source lasts: the last one stays while sound goes on, or where frames are lost."""
-    pad = plan.probe.pad + _PAD_SECONDS
-    stay = [] if chunk and not chunk.last else [f"tpad=stop_mode=clone:stop_duration={pad:.3f}"]
-    first = f"start_pts={chunk.first}:" if chunk and chunk.number else ""
-    return [*stay, f"trim={first}end_pts={chunk.end if chunk else plan.frames}"]
-
-
-def _picture_filters(plan: Plan, share: Share) -> list[str]:
-    """The grid, once, then each rendition's size."""
-    if not share.pictures:
-        return []
-    probe = plan.probe
-    outlets = "".join(f"[v{index}]" for index in range(len(plan.rungs)))
-    common = [*grid_filters(plan, share.chunk), f"split={len(plan.rungs)}"]
-    tone = _TONE_MAP if probe.hdr else ""
-    return [
-        f"[0:{probe.video_index}]{','.join(common)}{outlets}",
-        *(
-            f"[v{index}]scale={rung.width}:{rung.height}:out_range=tv,{tone}format=yuv420p,setsar=1[r{index}]"
-            for index, rung in enumerate(plan.rungs)
-        ),
-    ]
-
-
-def _sound_filters(plan: Plan, share: Share) -> list[str]:
-    if not _is_heard(plan, share):
-        return []
-    resampled = f"aresample={AUDIO_RATE}:async=1:first_pts=0"
-    return [f"[0:{plan.probe.audio_index}]{resampled},aformat=sample_fmts=fltp:channel_layouts=stereo[sound]"]
 
 
 def _rung_arguments(plan: Plan, share: Share, index: int, rung: Rung) -> list[str]:
@@ -145,10 +102,10 @@ def _rung_arguments(plan: Plan, share: Share, index: int, rung: Rung) -> list[st
     ]
 
 
-def _audio_arguments(plan: Plan, share: Share) -> list[str]:
+def _audio_arguments(plan: Plan, share: Share, name: str) -> list[str]:
     return [
-        *("-map", "[sound]", "-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(_AUDIO_BITRATE), "-ac", "2"),
-        *_hls_arguments(plan, share, AUDIO, ""),
+        *("-map", f"[{name}]", "-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(_AUDIO_BITRATE), "-ac", "2"),
+        *_hls_arguments(plan, share, name, ""),
     ]
 
 

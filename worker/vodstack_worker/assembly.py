@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vodstack_contracts.objects import MP4, original_key, rendition_key
-from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, PLAYLIST
+from vodstack_contracts.videos import VideoWarning
+from vodstack_worker.arguments import INIT, OUTPUT, PLAYLIST
 from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
+from vodstack_worker.completeness import audio_warnings, require_audio, require_frames
 from vodstack_worker.errors import FallBackError
+from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.media_process import Limits
+from vodstack_worker.plans import AUDIO
 from vodstack_worker.playlists import AudioRendition, MediaPlaylist, measured
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
-from vodstack_worker.publish import Published, describe_output, find_published, open_upload, require_duration
+from vodstack_worker.publish import Published, describe_output, find_published, open_upload
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.thumbnails import make_thumbnails
 from vodstack_worker.transcode import make_poster
@@ -52,7 +56,7 @@ class Assembly:
     async def run(self, folder: Path, work: Work) -> Published:
         """Send the MP4 and write below `folder` what else is missing.
 
-        Raises FallBackError, GiveUpError or RetryError.
+        Raises FallBackError, GiveUpError, IncompleteError or RetryError.
         """
         plan, video_id = self._made.plan, self._made.video_id
         self._require_alike()
@@ -63,7 +67,7 @@ class Assembly:
         if self._made.sound_number is not None:
             heard = self._results[self._made.sound_number].lengths
             sound = await self._rendition(folder, AUDIO, heard, stored)
-        require_duration(rungs[0].playlist, plan)
+        self._require_complete()
         every = [*rungs, *([sound] if sound else [])]
         relay = Relay(dict(chain.from_iterable(_served(rendition) for rendition in every)))
         await self._make_pictures(folder, rungs, relay)
@@ -123,6 +127,19 @@ class Assembly:
         captions = await make_captions(folder, made.plan, self._limits, relay.url(SOURCE), relay=relay)
         relay.require_whole()
         return captions
+
+    def _require_complete(self) -> None:
+        """Raises IncompleteError."""
+        plan = self._made.plan
+        require_frames(sum(self._results[chunk.number].frames for chunk in self._made.chunks), plan)
+        if self._made.sound_number is not None:
+            seconds = sum(self._results[self._made.sound_number].lengths)
+            require_audio(round(seconds * AUDIO_RATE), plan)
+
+    @property
+    def warnings(self) -> list[VideoWarning]:
+        """What the chunks' encodes told."""
+        return audio_warnings(max(result.lost_seconds for result in self._results.values()))
 
     def _require_alike(self) -> None:
         """One init segment has to do for all chunks."""

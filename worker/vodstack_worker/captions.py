@@ -38,7 +38,7 @@ async def make_captions(
     log = structlog.get_logger()
     if not probe.captions:
         return []
-    if not probe.grid:
+    if probe.corrections.pieces:
         log.warning("captions left out", count=len(probe.captions), reason="timestamps jump")
         return []
     make_folder(folder, _RAW, limits.uid)
@@ -67,7 +67,7 @@ def caption_arguments(plan: Plan, source: str, cpu_seconds: int) -> list[str]:
         *("-max_alloc", str(_MAX_ALLOCATION_BYTES), "-timelimit", str(cpu_seconds)),
         *("-protocol_whitelist", protocols_for(source), "-format_whitelist", DEMUXERS[probe.demuxer]),
         *("-codec_whitelist", CAPTION_WHITELIST, "-max_streams", str(MAX_STREAMS)),
-        *("-copyts", "-itsoffset", f"{_LEAD_SECONDS - probe.origin:.9f}"),
+        *("-copyts", "-itsoffset", f"{_LEAD_SECONDS - probe.grid.origin:.9f}"),
         *edits,
         *("-f", probe.demuxer, "-i", source),
         *(word for number, track in enumerate(probe.captions) for word in _output(number, track.index)),

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from vodstack_contracts.objects import original_key
-from vodstack_worker.arguments import AUDIO, INIT, OUTPUT, Share
+from vodstack_worker.arguments import INIT, OUTPUT
 from vodstack_worker.departures import send_as_written
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.plans import ChunkPlan
+from vodstack_worker.plans import AUDIO, ChunkPlan, Share
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.publish import send_files, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch
-from vodstack_worker.segments import ChunkResult, check_chunk, check_sound
+from vodstack_worker.segments import ChunkResult, check_audio, check_chunk
 from vodstack_worker.settings import Settings
 from vodstack_worker.transcode import encode
 from vodstack_worker.work import Work
@@ -59,7 +59,7 @@ class ChunkEncoder:
         plan = structs.replace(made.plan, threads=threads)
         chunk = None if number == made.sound_number else made.chunks[number]
         share = Share(
-            source=relay.url(SOURCE), chunk=chunk, pictures=chunk is not None, sound=chunk is None, names=made.prefix
+            source=relay.url(SOURCE), chunk=chunk, video=chunk is not None, audio=chunk is None, names=made.prefix
         )
         start = time.monotonic()
         with self._scratch.job() as folder:
@@ -70,9 +70,9 @@ class ChunkEncoder:
                 with work.in_encode():
                     if chunk is None:
                         send = partial(self._send_sound, folder, made.video_id, work, relay)
-                        sent = await send_as_written(run, folder / OUTPUT / "hls" / AUDIO, send)
+                        log, sent = await send_as_written(run, folder / OUTPUT / "hls" / AUDIO, send)
                     else:
-                        await run
+                        log = await run
             except GiveUpError:
                 relay.require_whole()
                 raise
@@ -80,9 +80,9 @@ class ChunkEncoder:
             work.count_bytes("in", relay.sent_bytes)
             seconds = round(time.monotonic() - start, 3)
             if chunk is None:
-                result = await asyncio.to_thread(check_sound, folder, sent, seconds)
+                result = await asyncio.to_thread(check_audio, folder, made, sent, log, seconds)
             else:
-                result = await asyncio.to_thread(check_chunk, folder, made, chunk, seconds)
+                result = await asyncio.to_thread(check_chunk, folder, made, chunk, log, seconds)
             media = sorted((folder / OUTPUT).rglob("*.m4s"))
             # All chunks have the same init segments, so those of the first will do.
             inits = sorted((folder / OUTPUT).rglob(f"*{INIT}")) if chunk is None or chunk.number == 0 else []

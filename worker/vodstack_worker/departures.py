@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _LOOK_SECONDS = 0.5
 # The last is being written, and where it turns out short, the one before it has to be there.
 _STAYING = 2
 
 
 async def send_as_written(
-    encoding: Coroutine[Any, Any, None], home: Path, send: Callable[[list[Path]], Awaitable[None]]
-) -> list[str]:
-    """Send and remove all segments in `home` but the last two; gives the names of what is gone, in order.
+    encoding: Coroutine[Any, Any, T], home: Path, send: Callable[[list[Path]], Awaitable[None]]
+) -> tuple[T, list[str]]:
+    """Send and remove all segments in `home` but the last two.
+
+    Return what `encoding` returns, and the names of what is gone, in order.
 
     Raises what `encoding` and `send` raise, either of which ends the other.
     """
@@ -27,11 +30,11 @@ async def send_as_written(
             for path in paths:
                 path.unlink()
             sent.extend(path.name for path in paths)
-        await run
+        made = await run
     finally:
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
-    return sent
+    return made, sent
 
 
 def _finished(home: Path) -> list[Path]:

@@ -1,8 +1,9 @@
 """WorkerError
 ├── InstallationError   media tools do not run on this machine: the worker stops, and no video is blamed
 ├── RetryError          may go well another time: the message comes back
-│   ├── MismatchError   a chunk is not what was planned
+│   ├── MismatchError   a chunk, or a segment, is not what was planned
 │   └── ToolError       a media tool ended without a word about the video
+├── IncompleteError     what was made is shorter than the original: another way is tried, then the video is `failed`
 ├── GiveUpError         never will: the video is `failed`, and the client is told why
 ├── FallBackError       these chunks will never fit together: the video is transcoded in one pass
 ├── LeaseLostError      somebody else has the video now, or it is deleted: stop, write nothing
@@ -35,6 +36,15 @@ class ToolError(RetryError):
 
 class MismatchError(RetryError):
     """One further attempt is made before the chunks are given up."""
+
+
+class IncompleteError(WorkerError):
+    """`missing` of `seconds` are not in what was made; less than none where it is too long."""
+
+    def __init__(self, missing: float, seconds: float) -> None:
+        super().__init__(f"{missing:.3f} of {seconds:.3f} seconds are missing")
+        self.missing = missing
+        self.seconds = seconds
 
 
 class FallBackError(WorkerError):

@@ -2,12 +2,19 @@
 
 from fractions import Fraction
 
+from vodstack_worker.extent import Extent
+
 MAX_RATE = Fraction(60)
 MIN_RATE = Fraction(10)
 _FALLBACK = Fraction(25)
 _NEAR = 0.005
 _CLOCK_SECONDS = 0.0011
 _MAX_DENOMINATOR = 1001
+# Frames that repeat the one before cost an encoder little, but not nothing: ten minutes at 30 a second are free, then
+# there are eight for each of the source's. Screens that stand still for most of an hour keep their 30 a second.
+_FREE_FRAMES = 18_000
+_FRAMES_PER_PACKET = 8
+_LOWEST_RATE = Fraction(2)
 _COMMON = (
     Fraction(24000, 1001),
     Fraction(24),
@@ -21,19 +28,30 @@ _COMMON = (
 )
 
 
-def choose_rate(declared: Fraction | None, measured: Fraction | None, interval: float | None) -> Fraction:
-    """The rate of the grid.
+def choose_rate(declared: Fraction | None, video: Extent, seconds: float) -> Fraction:
+    """The rate of the grid, for an output of so many `seconds`.
 
-    `declared` is the container's word and `measured` frames by time: where they agree the rate is constant. Otherwise
-    the grid has to be as fine as the usual `interval` between two frames.
+    Where the container's word, `declared`, agrees with the packets the rate is constant. Otherwise the grid has to be
+    as fine as the usual interval between two frames, as long as that does not make many times more frames than there
+    are in the source.
     """
+    interval = video.interval
+    measured = Fraction(1 / video.mean_interval) if video.mean_interval else declared
     if declared and (_agree(1 / declared, interval) or (measured and abs(declared - measured) <= _NEAR * measured)):
         rate = declared
     elif interval and interval > 0:
         rate = Fraction(1 / interval)
     else:
         rate = measured or declared or _FALLBACK
-    return _within_bounds(_snapped(rate))
+    return _affordable(_within_bounds(_snapped(rate)), video.packets, seconds)
+
+
+def _affordable(rate: Fraction, packets: int, seconds: float) -> Fraction:
+    """Halved as a whole while the output would have far more frames than the source."""
+    most = max(_FREE_FRAMES, _FRAMES_PER_PACKET * packets)
+    while rate * Fraction(seconds) > most and rate >= 2 * _LOWEST_RATE:
+        rate /= 2
+    return rate
 
 
 def _agree(expected: Fraction, interval: float | None) -> bool:

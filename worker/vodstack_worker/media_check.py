@@ -96,7 +96,7 @@ async def _process_clip(folder: Path, limits: Limits) -> None:
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     _require_success(await run_tool(ffmpeg, _MAKE_CLIP, folder, limits), ffmpeg)
     found = await probe(folder, limits, max_duration=_CHECK_SECONDS)
-    if found.audio_index is None or len(found.captions) != 1:
+    if not found.audios or len(found.captions) != 1:
         raise RetryError(f"the probe of a clip with audio and captions found {found.facts}")
 
 

@@ -80,13 +80,15 @@ async def run_tool(
     on_line: Callable[[str], None] | None = None,
     *,
     relay: FileServer | None = None,
+    on_log: Callable[[str], bool] | None = None,
 ) -> Ending:
     """Run a program in `folder`, whose relative names are all that it gets to see of paths.
 
+    `on_line` gets each line of stdout, `on_log` each of stderr, and says whether it is to be kept.
     What `relay` serves is all that it gets to see of the network. Raises RetryError where waiting took the time.
     """
     cage = [sys.executable, "-I", "-S", confine.__file__]
-    return await _confined(cage, [program, *arguments], folder, limits, on_line=on_line, relay=relay)
+    return await _confined(cage, [program, *arguments], folder, limits, on_line=on_line, on_log=on_log, relay=relay)
 
 
 async def run_module(
@@ -113,16 +115,19 @@ async def _confined(
     limits: Limits,
     *,
     on_line: Callable[[str], None] | None = None,
+    on_log: Callable[[str], bool] | None = None,
     relay: FileServer | None = None,
     descriptors: Sequence[int] = (),
 ) -> Ending:
+    listeners = (on_line, on_log)
     if relay is None:
-        return await _run([*command, _cage(limits, confine.NO_DOOR), *arguments], folder, limits, on_line, descriptors)
+        whole = [*command, _cage(limits, confine.NO_DOOR), *arguments]
+        return await _run(whole, folder, limits, listeners, descriptors)
     waited = relay.waited_seconds
     ours, theirs = socket.socketpair()
     with ours, theirs:
         whole = [*command, _cage(limits, theirs.fileno()), *arguments]
-        run = asyncio.create_task(_run(whole, folder, limits, on_line, (theirs.fileno(), *descriptors)))
+        run = asyncio.create_task(_run(whole, folder, limits, listeners, (theirs.fileno(), *descriptors)))
         answers = asyncio.create_task(relay.answer(ours))
         try:
             ending = await run
@@ -156,9 +161,10 @@ async def _run(
     command: list[str],
     folder: Path,
     limits: Limits,
-    on_line: Callable[[str], None] | None,
+    listeners: tuple[Callable[[str], None] | None, Callable[[str], bool] | None],
     descriptors: Sequence[int],
 ) -> Ending:
+    on_line, on_log = listeners
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
@@ -179,9 +185,14 @@ async def _run(
         elif len(stdout) < _STDOUT_BYTES:
             stdout.extend(line)
 
+    def keep_log(line: bytes) -> None:
+        text = line.decode(errors="replace")
+        if on_log is None or on_log(text):
+            tail.append(text[:500])
+
     readers = [
         asyncio.create_task(_each_line(process.stdout, keep)),
-        asyncio.create_task(_each_line(process.stderr, lambda line: tail.append(line.decode(errors="replace")[:500]))),
+        asyncio.create_task(_each_line(process.stderr, keep_log)),
     ]
     watch = asyncio.create_task(_watch(process, folder, limits))
     try:

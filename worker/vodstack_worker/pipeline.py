@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +11,19 @@ import structlog
 
 from vodstack_contracts.jobs import Arrival, ChunkJob
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import EncodePlan, SourceFacts, Stage, VideoRecord, VideoWarning, Way
+from vodstack_contracts.videos import EncodePlan, FailureCode, SourceFacts, Stage, VideoRecord, VideoWarning, Way
 from vodstack_worker.arguments import MP4, OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
+from vodstack_worker.completeness import merged, require_complete
+from vodstack_worker.errors import FallBackError, GiveUpError, IncompleteError, MismatchError
 from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.multipart import abort_open
 from vodstack_worker.originals import ROOM_FACTOR, RemoteBytes, fetch_original, find_original
-from vodstack_worker.plans import Chunk, ChunkPlan, Plan, plan_chunks, plan_encode, without_keys
+from vodstack_worker.plans import Chunk, ChunkPlan, Plan, Share, plan_chunks, plan_encode, without_keys
 from vodstack_worker.playlists import read_playlist
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE, Probe
@@ -30,7 +33,7 @@ from vodstack_worker.reopening import lost_jobs
 from vodstack_worker.scratch import Scratch, used_bytes
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
-from vodstack_worker.transcode import encode, make_mp4, make_poster
+from vodstack_worker.transcode import WHOLE, encode, make_mp4, make_poster
 from vodstack_worker.work import Work, progress_of
 
 if TYPE_CHECKING:
@@ -185,8 +188,7 @@ class Pipeline:
     async def _transcode(self, folder: Path, plan: Plan, video_id: str, way: EncodePlan, work: Work) -> Outcome:
         facts = plan.probe.facts
         with work.in_stage(Stage.TRANSCODE):
-            with work.in_encode():
-                await encode(folder, plan, self._limits, work.advance)
+            warnings = await self._encode(folder, plan, work)
             await make_mp4(folder, plan, self._limits)
             await make_poster(folder, plan, self._limits, MP4)
             smallest = f"{OUTPUT}/hls/{plan.rungs[-1].name}/{PLAYLIST}"
@@ -200,8 +202,30 @@ class Pipeline:
             await self._publish(folder, video_id, work)
         if way.plan_id:
             await remove_others(self._s3, self._settings.bucket, video_id, work.keys)
-        warnings = plan.probe.warnings
+        warnings = merged(plan.probe.warnings, warnings)
         return Outcome(source=facts, published=published, plan=way, earlier_seconds={}, warnings=warnings)
+
+    async def _encode(self, folder: Path, plan: Plan, work: Work) -> list[VideoWarning]:
+        """Encode, and compare what was made with the original: by its own timestamps, then by those ffmpeg makes."""
+        try:
+            return await self._encode_once(folder, plan, work, WHOLE)
+        except (IncompleteError, MismatchError) as error:
+            structlog.get_logger().warning("encoded again, by ffmpeg's own clock", reason=str(error))
+        await asyncio.to_thread(shutil.rmtree, folder / OUTPUT)
+        try:
+            return await self._encode_once(folder, plan, work, Share(own_clock=True))
+        except IncompleteError as error:
+            raise GiveUpError(
+                FailureCode.INCOMPLETE,
+                f"{abs(error.missing):.1f} of the video's {error.seconds:.1f} seconds "
+                f"{'are missing from' if error.missing > 0 else 'are too many in'} what could be made of it. "
+                "Export the video again and upload that.",
+            ) from error
+
+    async def _encode_once(self, folder: Path, plan: Plan, work: Work, share: Share) -> list[VideoWarning]:
+        with work.in_encode():
+            log = await encode(folder, plan, self._limits, work.advance, share=share)
+        return await asyncio.to_thread(require_complete, folder / OUTPUT / "hls", plan, log)
 
     async def _abort_earlier(self, video_id: str) -> None:
         """End uploads that a dead worker left open, whose parts would be kept, and paid for, until they are."""
@@ -216,7 +240,11 @@ class Pipeline:
         made = standing.plan
         with work.in_stage(Stage.PUBLISH), self._scratch.job() as folder:
             await self._abort_earlier(made.video_id)
-            published = await Assembly(self._s3, self._settings.bucket, standing, self._limits).run(folder, work)
+            assembly = Assembly(self._s3, self._settings.bucket, standing, self._limits)
+            try:
+                published = await assembly.run(folder, work)
+            except IncompleteError as error:
+                raise FallBackError(str(error)) from error
             await self._publish(folder, made.video_id, work)
         await remove_others(self._s3, self._settings.bucket, made.video_id, work.keys, made.prefix)
         transcoding = round(sum(result.seconds for result in standing.results.values()), 3)
@@ -225,7 +253,7 @@ class Pipeline:
             published=published,
             plan=way,
             earlier_seconds=record.stage_seconds | {Stage.TRANSCODE.value: transcoding},
-            warnings=made.plan.probe.warnings,
+            warnings=merged(made.plan.probe.warnings, assembly.warnings),
         )
 
     async def withdraw(self, work: Work) -> None:

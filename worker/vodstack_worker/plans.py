@@ -1,15 +1,16 @@
 """How a video is encoded: its renditions, its grid of frames, and the chunks that it is cut into."""
 
-import math
 from bisect import bisect_right
+from dataclasses import dataclass
 from fractions import Fraction
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from vodstack_worker.ladder import Rung, plan_ladder
-from vodstack_worker.probed import Probe
+from vodstack_worker.probed import SOURCE, Probe
 
+AUDIO = "audio"
 GROUPS_PER_SEGMENT = 2
 _GROUP_SECONDS = 2
 _MIN_TIMESCALE = 10_000
@@ -23,6 +24,8 @@ _FEWEST_CHUNKS = 2
 _MOST_CHUNKS = 240
 # What one core encodes in a second, all renditions summed up: 38 million of noisy pictures, where it was measured.
 _PIXELS_PER_CORE_SECOND = 35_000_000
+_TOLERANCE_SECONDS = 1.0
+_TOLERANCE = 0.02
 _AFTER_KEY_SECONDS = 0.001
 _BEFORE_KEY_SECONDS = 1.0
 
@@ -46,8 +49,22 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def frames(self) -> int:
-        """Frames of the output, where the source's timestamps can be trusted."""
-        return max(1, round(self.probe.facts.duration_seconds * self.probe.rate))
+        """Frames of the output."""
+        return self.probe.grid.frames
+
+    @property
+    def audio_names(self) -> list[str]:
+        """Names of the audio renditions, the first one's before all others."""
+        return [f"{AUDIO}-{number}" if number else AUDIO for number in range(len(self.probe.audios))]
+
+    @property
+    def tolerance_seconds(self) -> float:
+        """How much of the source may be damaged: what is more makes it `failed`, what is less a warning."""
+        return _TOLERANCE_SECONDS + _TOLERANCE * self.probe.facts.duration_seconds
+
+    def audio_samples(self, rate: int) -> int:
+        """Samples of audio that last as long as the frames."""
+        return round(self.probe.grid.seconds * rate)
 
     @property
     def segment_microseconds(self) -> int:
@@ -71,6 +88,26 @@ class Chunk(Struct, frozen=True, kw_only=True):
     seek: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one run makes of a plan, all of it unless told otherwise, and from which address it reads.
+
+    `names` is what its files' names begin with. With its `own_clock`, ffmpeg makes the timestamps run on itself.
+    """
+
+    source: str = SOURCE
+    chunk: Chunk | None = None
+    video: bool = True
+    audio: bool = True
+    names: str = ""
+    own_clock: bool = False
+
+    def hold_seconds(self, plan: Plan) -> float:
+        """How long the last frame stays: in a chunk no longer than planned, else also where damage took the end."""
+        spare = float(1 / plan.probe.rate) if self.chunk else plan.tolerance_seconds
+        return plan.probe.grid.hold + spare
+
+
 class ChunkPlan(Struct, frozen=True, kw_only=True):
     """All that workers need to encode a video together. `size` and `etag` pin the original."""
 
@@ -84,7 +121,7 @@ class ChunkPlan(Struct, frozen=True, kw_only=True):
     @property
     def sound_number(self) -> int | None:
         """The number of the job that encodes the sound."""
-        return len(self.chunks) if self.plan.probe.audio_index is not None else None
+        return len(self.chunks) if self.plan.probe.audios else None
 
     @property
     def numbers(self) -> range:
@@ -121,8 +158,8 @@ def plan_chunks(plan: Plan, longest_seconds: float) -> list[Chunk] | str:
     if seconds > min(_LONGEST_STRETCH * longest_seconds, plan.frames / probe.rate / _FEWEST_CHUNKS):
         return f"key frames lie up to {probe.key_gap:.0f} seconds apart"
     length = plan.segment * max(1, round(seconds * probe.rate / plan.segment))
-    # Where the sound goes on after the last picture, nothing of the source is left to begin from.
-    content = plan.frames - math.ceil(probe.pad * probe.rate)
+    # Where audio goes on after the last frame, nothing of the source is left to begin from.
+    content = probe.grid.content
     starts = [0, *(first for first in range(length, content, length) if content - first >= plan.group)]
     if len(starts) < _FEWEST_CHUNKS:
         return "short"
@@ -151,9 +188,9 @@ def _chunk_seconds(plan: Plan, longest: float) -> float:
 
 def _seek(probe: Probe, first: int) -> float | None:
     """Where to begin so that the last key frame at or before frame `first` of the output is the first to be decoded."""
-    moment = float(Fraction(first) / probe.rate) + probe.origin - probe.start
+    moment = float(Fraction(first) / probe.rate) + probe.grid.origin - probe.start
     at = bisect_right(probe.keys, moment, key=lambda key: key[0]) - 1
     # A deinterlacer looks back at the picture before.
-    shown, decoded = probe.keys[max(0, at - probe.interlaced)]
+    shown, decoded = probe.keys[max(0, at - (probe.field_size is not None))]
     seek = decoded - _BEFORE_KEY_SECONDS if probe.demuxer == "mpegts" else shown + _AFTER_KEY_SECONDS
     return seek if at >= 0 and seek > 0 else None

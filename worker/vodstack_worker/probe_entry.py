@@ -4,19 +4,16 @@
 that is an address at which the worker serves it.
 """
 
-import math
 import os
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import median
 from typing import NamedTuple
 
 import av
 import msgspec
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
-from av.video.frame import VideoFrame
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts, VideoWarning, WarningCode
@@ -26,20 +23,18 @@ from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
 from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS, SEEKABLE
 from vodstack_worker.errors import GiveUpError
-from vodstack_worker.frame_rate import choose_rate
+from vodstack_worker.frame_samples import DAMAGED, FrameSamples, require_dimensions
+from vodstack_worker.grid import make_grid
+from vodstack_worker.jumps import Corrections
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE, MAX_STREAMS, MAX_TRACKS, Probe, Refusal
-from vodstack_worker.timeline import Timeline, scan
+from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS, MAX_TRACKS, AudioTrack, Probe, Refusal
+from vodstack_worker.timeline import Timeline, measure, scan
 from vodstack_worker.tracks import codec_of, count_tracks, rank_pictures, rank_sound
 
-_PACKETS_UNTIL_A_PICTURE = 2000
 _PICTURES_TRIED = 4
-_FRAMES_LOOKED_AT = 5
-_LONG_SOUND_SECONDS = 0.5
-_WIDEST_PIXEL = 8
-_HDR_TRANSFERS = frozenset({16, 18})  # PQ and HLG, as ITU-T H.273 numbers them
-_DAMAGED = "The file is damaged and cannot be read. Export the video again and upload that."
+# So many corrections ffmpeg can look through at each packet without losing time over it.
+_MOST_JUMPS = 500
 
 _UNKNOWN_AUDIO = VideoWarning(
     code=WarningCode.AUDIO_UNREADABLE,
@@ -71,17 +66,6 @@ class _Tracks:
     warnings: list[VideoWarning]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Picture:
-    """What the first decoded frames say."""
-
-    width: int
-    height: int
-    interlaced: bool
-    hdr: bool
-    bytes: int
-
-
 def main() -> None:
     """Confine, probe, print."""
     cage, demuxer, max_duration, source = sys.argv[1:5]
@@ -96,7 +80,7 @@ def main() -> None:
         found = Refusal(failure=refused.failure)
     except (MemoryError, FFmpegError) as error:
         print(repr(error)[:500], file=sys.stderr)  # noqa: T201 - the worker logs it
-        found = Refusal(failure=Failure(code=FailureCode.CORRUPT, message=_DAMAGED))
+        found = Refusal(failure=Failure(code=FailureCode.CORRUPT, message=DAMAGED))
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
@@ -131,15 +115,17 @@ def _too_many_streams() -> GiveUpError:
 
 
 def _probe(source: _Source, max_duration: int, memory_bytes: int) -> Probe:
-    tracks, picture = _find_tracks(source)
+    tracks, samples = _find_tracks(source)
     # What no encode could hold is refused before anything is planned.
-    fitting_threads(picture.bytes, memory_bytes, 1)
+    fitting_threads(samples.bytes, memory_bytes, 1)
     with _open(source) as container:
-        timeline = scan(container, tracks.video_index, tracks.audio_index)
-    return _assemble(source.demuxer, tracks, picture, timeline, max_duration)
+        audio = [] if tracks.audio_index is None else [tracks.audio_index]
+        timeline = scan(container, tracks.video_index, audio, samples)
+    fitting_threads(samples.bytes, memory_bytes, 1)
+    return _assemble(source.demuxer, tracks, samples, timeline, max_duration)
 
 
-def _find_tracks(source: _Source) -> tuple[_Tracks, _Picture]:
+def _find_tracks(source: _Source) -> tuple[_Tracks, FrameSamples]:
     """The best track of pictures of which one can be decoded, and what goes with it."""
     refused: GiveUpError | None = None
     for number in range(_PICTURES_TRIED):
@@ -151,13 +137,14 @@ def _find_tracks(source: _Source) -> tuple[_Tracks, _Picture]:
                 break
             video = _accepted(videos, number)
             try:
-                picture = _look_at(container, video)
-                return _tracks_with(container, video, remote=source.is_remote), picture
+                samples = FrameSamples()
+                samples.begin(container, video)
+                return _tracks_with(container, video, remote=source.is_remote), samples
             except GiveUpError as error:
                 if error.failure.code is not FailureCode.CORRUPT:
                     raise
                 refused = refused or error
-    raise refused or GiveUpError(FailureCode.CORRUPT, _DAMAGED)
+    raise refused or GiveUpError(FailureCode.CORRUPT, DAMAGED)
 
 
 def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
@@ -169,7 +156,7 @@ def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
             FailureCode.UNSUPPORTED_FORMAT,
             "The picture is in a codec that is not accepted. Export the video as H.264 and upload that.",
         )
-    _require_dimensions(video.codec_context.width, video.codec_context.height)
+    require_dimensions(video.codec_context.width, video.codec_context.height)
     return video
 
 
@@ -190,109 +177,77 @@ def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool)
     )
 
 
-def _require_dimensions(width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        raise GiveUpError(
-            FailureCode.DIMENSIONS_TOO_LARGE,
-            f"The picture has {width}x{height} pixels, more than {MAX_SIDE} on a side or {MAX_PIXELS:,} in all. "
-            "Export a smaller one.",
-        )
-
-
-def _look_at(container: InputContainer, video: VideoStream) -> _Picture:
-    first: VideoFrame | None = None
-    interlaced: list[bool] = []
-    for count, packet in enumerate(container.demux(video)):
-        if packet.size == 0 and packet.pts is not None:
-            # Theora's way to say "as before"; a decoder would take it for the end.
-            continue
-        try:
-            for frame in packet.decode():
-                first = first or frame
-                interlaced.append(frame.interlaced_frame)
-        except InvalidDataError:
-            # Streams that were cut out of a broadcast begin with what cannot be decoded yet.
-            continue
-        if len(interlaced) >= _FRAMES_LOOKED_AT or count > _PACKETS_UNTIL_A_PICTURE:
-            break
-    if first is None:
-        raise GiveUpError(FailureCode.CORRUPT, _DAMAGED)
-    _require_dimensions(first.width, first.height)
-    width, height = _displayed(first, video.sample_aspect_ratio)
-    return _Picture(
-        width=width,
-        height=height,
-        interlaced=2 * sum(interlaced) > len(interlaced),
-        hdr=int(first.color_trc) in _HDR_TRANSFERS,
-        bytes=first.width * first.height * first.format.padded_bits_per_pixel // 8,
-    )
-
-
-def _displayed(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
-    """Size on a screen of square pixels. Wide pixels widen the picture, tall ones heighten it: no detail is lost."""
-    shape = pixel if pixel and Fraction(1, _WIDEST_PIXEL) <= pixel <= _WIDEST_PIXEL else Fraction(1)
-    width, height = frame.width * max(shape, Fraction(1)), frame.height / min(shape, Fraction(1))
-    if round(frame.rotation / 90) % 2:
-        width, height = height, width
-    return max(1, round(width)), max(1, round(height))
-
-
-def _assemble(demuxer: str, tracks: _Tracks, picture: _Picture, timeline: Timeline, max_duration: int) -> Probe:
-    if timeline.video.start is None:
-        raise GiveUpError(FailureCode.CORRUPT, _DAMAGED)
-    intervals = timeline.intervals()
-    spread = sum(intervals)
-    measured = Fraction(len(intervals) / spread) if spread else tracks.declared_rate
-    rate = choose_rate(tracks.declared_rate, measured, median(intervals) if intervals else None)
-    start = timeline.container_start
-    origin = timeline.video.start - math.floor((timeline.video.start - start) * rate + Fraction(1, 1000)) / float(rate)
-    end = max(timeline.video.end, max(timeline.starts) + 1 / float(rate) if len(intervals) < 1 else 0)
-    sound = timeline.audio.packets > 0
-    pad = timeline.audio.end - end if sound and timeline.audio.end - end > _LONG_SOUND_SECONDS else 0.0
-    duration = end - origin + pad if timeline.steady else (timeline.video.packets / float(rate))
+def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Timeline, max_duration: int) -> Probe:
+    video_corrections, audio_corrections = timeline.corrections(demuxer)
+    video = measure(timeline.video, video_corrections)
+    if video is None:
+        raise GiveUpError(FailureCode.CORRUPT, DAMAGED)
+    _require_mendable([video_corrections, *audio_corrections.values()])
+    extents = {index: measure(track, audio_corrections[index]) for index, track in timeline.audio.items()}
+    heard = {index: extent for index, extent in extents.items() if extent}
+    grid = make_grid(video, next(iter(heard.values()), None), tracks.declared_rate)
+    duration = max(video.end, video.last, *(audio.end for audio in heard.values())) - grid.origin
+    duration = min(duration, float(grid.seconds)) if heard else duration
     _require_duration(duration, max_duration)
+    width, height = samples.size
     facts = SourceFacts(
         container=demuxer,
         duration_seconds=round(duration, 6),
-        width=picture.width,
-        height=picture.height,
-        frame_rate=round(float(measured or rate), 3),
+        width=width,
+        height=height,
+        frame_rate=round(1 / video.mean_interval if video.mean_interval else float(grid.rate), 3),
         video_codec=tracks.video_codec,
-        audio_codec=tracks.audio_codec if sound else None,
+        audio_codec=tracks.audio_codec if heard else None,
     )
+    start = timeline.container_start
     return Probe(
         facts=facts,
         demuxer=demuxer,
         video_index=tracks.video_index,
-        audio_index=tracks.audio_index if sound else None,
-        rate_numerator=rate.numerator,
-        rate_denominator=rate.denominator,
-        origin=origin,
-        grid=timeline.steady,
-        interlaced=picture.interlaced,
-        hdr=picture.hdr,
-        pad=pad if timeline.steady else 0.0,
+        audios=[
+            AudioTrack(
+                index=index,
+                seconds=extent.end - extent.start,
+                packets=extent.packets,
+                corrections=audio_corrections[index],
+            )
+            for index, extent in heard.items()
+        ],
+        grid=grid,
+        corrections=video_corrections,
+        packets=video.packets,
+        field_size=samples.field_size,
+        upright=samples.upright,
+        hdr=samples.hdr,
         start=start,
         keys=[(shown - start, decoded - start) for shown, decoded in timeline.keys.moments],
         key_gap=timeline.keys.widest,
-        obstacle=_obstacle(demuxer, timeline),
+        obstacle=_obstacle(demuxer, timeline, corrected=bool(video_corrections.pieces)),
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
-        picture_bytes=picture.bytes,
+        picture_bytes=samples.bytes,
         warnings=tracks.warnings,
     )
 
 
-def _obstacle(demuxer: str, timeline: Timeline) -> str:
+def _obstacle(demuxer: str, timeline: Timeline, *, corrected: bool) -> str:
     if demuxer not in SEEKABLE:
         return f"frames of {demuxer} files cannot be found exactly"
-    if not timeline.steady:
+    if corrected:
         return "timestamps jump"
     if timeline.untimed:
-        return "pictures lack timestamps"
+        return "frames lack timestamps"
     if timeline.changes:
-        return "the picture's parameters change on the way"
+        return "the video's parameters change on the way"
     return ""
+
+
+def _require_mendable(corrections: list[Corrections]) -> None:
+    if any(len(each.pieces) > _MOST_JUMPS for each in corrections):
+        raise GiveUpError(
+            FailureCode.CORRUPT,
+            f"The video's timestamps jump more than {_MOST_JUMPS} times. Export the video again and upload that.",
+        )
 
 
 def _require_duration(duration: float, max_duration: int) -> None:

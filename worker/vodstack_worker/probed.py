@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from vodstack_contracts.videos import Failure, SourceFacts, VideoWarning
 from vodstack_worker.caption_tracks import CaptionTrack
+from vodstack_worker.grid import Grid
+from vodstack_worker.jumps import Corrections
 
 SOURCE = "source"
 MAX_TRACKS = 64
@@ -15,29 +17,35 @@ MAX_SIDE = 8192
 MAX_PIXELS = 8192 * 4608
 
 
+class AudioTrack(Struct, frozen=True, kw_only=True):
+    """A track of audio that is encoded: `seconds` long in the source, of `packets`; see Corrections for the rest."""
+
+    index: int
+    seconds: float
+    packets: int
+    corrections: Corrections = Corrections()
+
+
 class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     """Facts for the client, and what the plan of the encode stands on.
 
-    `grid` holds when timestamps run forward without great gaps: then frame N of the output lies at `origin + N / rate`
-    of the source's own clock. `pad` is how long the sound goes on after the last picture.
-
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
-    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded picture. `warnings`
-    go into the record of a video that becomes ready.
+    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame, `packets`
+    those of the video track. `field_size` is that of interlaced frames, None where there are none; `upright` says that
+    frames need not be turned. `warnings` go into the record of a video that becomes ready.
     """
 
     facts: SourceFacts
     demuxer: str
     video_index: int
-    audio_index: int | None
-    rate_numerator: int
-    rate_denominator: int
-    origin: float
-    grid: bool
-    interlaced: bool
+    audios: list[AudioTrack]
+    grid: Grid
+    corrections: Corrections
+    packets: int
+    field_size: tuple[int, int] | None
+    upright: bool
     hdr: bool
-    pad: float
     start: float
     keys: list[tuple[float, float]]
     key_gap: float
@@ -48,8 +56,13 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     warnings: list[VideoWarning] = []
 
     @property
+    def audio_index(self) -> int | None:
+        """That of the chosen audio track."""
+        return self.audios[0].index if self.audios else None
+
+    @property
     def rate(self) -> Fraction:
-        return Fraction(self.rate_numerator, self.rate_denominator)
+        return self.grid.rate
 
 
 class Refusal(Struct, frozen=True, kw_only=True, tag="refusal"):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from vodstack_worker.arguments import AUDIO_RATE
+from vodstack_worker.completeness import AAC_SAMPLES
 from vodstack_worker.errors import RetryError, ToolError
+from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.media_process import Ending, Limits, run_module
 from vodstack_worker.multipart import Multipart, part_bytes
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE, Parts
@@ -27,7 +28,6 @@ _RUN_BYTES = 20
 _RUN_SECONDS = 1.0
 _LONGEST_RUN_BYTES = 2**19
 _SPARE_BYTES = 16 * 1024
-_AAC_SAMPLES = 1024
 _WALL_SECONDS = 600.0
 
 
@@ -43,7 +43,7 @@ class Tracks:
     @property
     def index_bytes(self) -> int:
         """Room for the index, reserved before it is known."""
-        sounds = self.seconds * AUDIO_RATE / _AAC_SAMPLES + 2
+        sounds = self.seconds * AUDIO_RATE / AAC_SAMPLES + 2
         runs = 2 * (self.seconds / _RUN_SECONDS + 1) + self.size_bytes / _LONGEST_RUN_BYTES
         return int(self.frames * _PICTURE_BYTES + sounds * _SOUND_BYTES + runs * _RUN_BYTES) + _SPARE_BYTES
 

@@ -17,12 +17,12 @@ from vodstack_contracts.objects import (
     rendition_key,
     rendition_prefix,
 )
-from vodstack_contracts.videos import Audio, Caption, FailureCode, Playback, Rendition
-from vodstack_worker.arguments import AUDIO, OUTPUT, PLAYLIST
+from vodstack_contracts.videos import Audio, Caption, Playback, Rendition
+from vodstack_worker.arguments import OUTPUT, PLAYLIST
 from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
-from vodstack_worker.errors import GiveUpError, RetryError
+from vodstack_worker.errors import RetryError
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.multipart import PART_BYTES, Multipart, open_multipart, part_bytes
 from vodstack_worker.plans import Plan
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _UPLOADS_IN_FLIGHT = 4
 _KEYS_PER_DELETE = 1000
-_SHORTFALL = 0.02
-_SHORTFALL_SECONDS = 1.0
 _FOREVER = "max-age=31536000, immutable"
 _NAMING = frozenset({".m3u8", ".mpd", ".vtt"})
 _CONTENT_TYPES = {
@@ -58,12 +56,12 @@ class Published:
 
 
 def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[CaptionFile] = ()) -> Published:
-    """Measure what was encoded and describe it. Raises GiveUpError or RetryError."""
+    """Measure what was encoded and describe it. Raises RetryError."""
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
-    names = [AUDIO] if plan.probe.audio_index is not None else []
     audios = [
-        AudioRendition(name=name, choice=AudioChoice(), playlist=read_playlist(hls / name / PLAYLIST)) for name in names
+        AudioRendition(name=name, choice=AudioChoice(), playlist=read_playlist(hls / name / PLAYLIST))
+        for name in plan.audio_names
     ]
     mp4 = folder / OUTPUT / MP4
     if not mp4.is_file():
@@ -82,10 +80,9 @@ def describe_output(
     mp4_size_bytes: int,
     captions: Sequence[CaptionFile],
 ) -> Published:
-    """Write the playlist and the manifest over all renditions. Raises GiveUpError or RetryError."""
+    """Write the playlist and the manifest over all renditions. Raises RetryError."""
     if any(playlist.durations != playlists[0].durations for playlist in playlists):
         raise RetryError("the renditions' segments are not aligned")
-    require_duration(playlists[0], plan)
     codecs = [video_codecs(playlist.init) for playlist in playlists]
     rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
     (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(multivariant(rungs, audios, plan.probe.rate, captions))
@@ -138,18 +135,6 @@ def _playback(
             for number, audio in enumerate(audios)
         ],
     )
-
-
-def require_duration(playlist: MediaPlaylist, plan: Plan) -> None:
-    """Raises GiveUpError where much of the source is not there."""
-    expected = plan.probe.facts.duration_seconds
-    missing = expected - playlist.duration
-    if plan.probe.grid and missing > _SHORTFALL_SECONDS + _SHORTFALL * expected:
-        raise GiveUpError(
-            FailureCode.CORRUPT,
-            f"Only {playlist.duration:.0f} of the video's {expected:.0f} seconds can be decoded. "
-            "Export it again and upload that.",
-        )
 
 
 async def publish(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from vodstack_worker.arguments import AUDIO, INIT
+from vodstack_worker.arguments import INIT
 from vodstack_worker.chunk_table import Standing
-from vodstack_worker.plans import Chunk, ChunkPlan
+from vodstack_worker.plans import AUDIO, Chunk, ChunkPlan
 
 
 def lost_jobs(standing: Standing, names: set[str]) -> list[int]:

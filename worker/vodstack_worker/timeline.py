@@ -1,35 +1,47 @@
-"""Timestamps of an original, read without decoding it."""
+"""Timestamps of an original, read without decoding it, in seconds of the container's clock."""
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import cast
+from math import nan
+from statistics import median
+from typing import Any, cast
 
 from av.container import InputContainer
+from av.packet import Packet
 
+from vodstack_worker.extent import Extent
+from vodstack_worker.frame_samples import FrameSamples
+from vodstack_worker.jumps import Corrections, find_corrections
 from vodstack_worker.parameters import Parameters
 
-_LARGEST_STEADY_GAP_SECONDS = 10.0
-_AV_TIME_BASE = 1_000_000
-_MAX_INTERVALS = 200_000
+AV_TIME_BASE = 1_000_000
 _MAX_KEYS = 4096
+# Containers whose clock may begin anew in the middle, because recordings are joined or a transmission is.
+_JOINED = frozenset({"mpegts", "mpeg", "flv", "ogg"})
 
 
 @dataclass
 class Track:
-    """When one stream starts and ends, in seconds of the container's clock."""
+    """Packets of one stream, in order of decoding: when each is decoded, shown, and for how long.
 
-    start: float | None = None
-    end: float = 0.0
-    packets: int = 0
+    What the container cuts off is not `kept`, but counts as a packet.
+    """
 
-    @property
-    def length(self) -> float:
-        return max(0.0, self.end - self.start) if self.start is not None else 0.0
+    decoded: "array[float]" = field(default_factory=lambda: array("d"))
+    shown: "array[float]" = field(default_factory=lambda: array("d"))
+    lengths: "array[float]" = field(default_factory=lambda: array("f"))
+    kept: bytearray = field(default_factory=bytearray)
 
-    def add(self, start: float, length: float) -> None:
-        self.start = start if self.start is None else min(self.start, start)
-        self.end = max(self.end, start + length) if self.packets else start + length
-        self.packets += 1
+    def add(self, packet: "Packet[Any]") -> None:
+        base = packet.time_base
+        shown = packet.dts if packet.pts is None else packet.pts
+        decoded = packet.pts if packet.dts is None else packet.dts
+        self.shown.append(nan if shown is None else float(shown * base))
+        self.decoded.append(nan if decoded is None else float(decoded * base))
+        self.lengths.append(float((packet.duration or 0) * base))
+        self.kept.append(shown is not None and not packet.is_discard)
 
 
 @dataclass
@@ -59,59 +71,65 @@ class Keys:
 
 @dataclass
 class Timeline:
-    """`steady` is false where time jumps back, or on by more than a pause between two pictures explains.
+    """The tracks that are used, by their index.
 
-    `untimed` tells of pictures that lack timestamps, `changes` of a codec whose parameters change on the way.
+    `untimed` tells of frames that lack timestamps, `changes` of a codec whose parameters change on the way.
     """
 
     container_start: float
     video: Track = field(default_factory=Track)
-    audio: Track = field(default_factory=Track)
-    starts: list[float] = field(default_factory=list[float])
-    last_decode: float | None = None
-    steady: bool = True
+    audio: dict[int, Track] = field(default_factory=dict[int, Track])
     keys: Keys = field(default_factory=Keys)
     untimed: bool = False
     changes: bool = False
 
-    def intervals(self) -> list[float]:
-        """Times between neighbouring frames, in order of display."""
-        ordered = sorted(self.starts)
-        return [after - before for before, after in pairwise(ordered) if after > before]
+    def corrections(self, demuxer: str) -> tuple[Corrections, dict[int, Corrections]]:
+        """Those of the video's jumps, and of each audio track's."""
+        tracks = [self.video.decoded, *(track.decoded for track in self.audio.values())]
+        video, *audio = find_corrections(tracks, joined=demuxer in _JOINED)
+        return video, dict(zip(self.audio, audio, strict=True))
 
 
-def scan(container: InputContainer, video: int, audio: int | None) -> Timeline:
-    """The timeline of two streams. A file that ends in an error ends there."""
+def scan(container: InputContainer, video: int, audio: Sequence[int], samples: FrameSamples) -> Timeline:
+    """The timeline of the streams with these indexes. A file that ends in an error ends there."""
     start = cast("int | None", container.start_time)  # not every container has a clock, whatever PyAV's types say
-    timeline = Timeline(container_start=start / _AV_TIME_BASE if start is not None else 0.0)
-    parameters = Parameters(container.streams[video].codec_context.name)
-    for packet in container.demux([stream for stream in container.streams if stream.index in (video, audio)]):
-        shown, decoded = packet.pts, packet.dts
-        moment = shown if shown is not None else decoded
-        if packet.stream_index == video and packet.size:
-            timeline.untimed |= shown is None or decoded is None
-            timeline.changes |= parameters.change(packet)
-        if moment is None:
+    timeline = Timeline(container_start=start / AV_TIME_BASE if start is not None else 0.0)
+    timeline.audio = {index: Track() for index in audio}
+    stream = container.streams[video]
+    parameters = Parameters(stream.codec_context.name)
+    wanted = [each for each in container.streams if each.index == video or each.index in timeline.audio]
+    for packet in container.demux(wanted):
+        # The empty packets with which PyAV ends have no time; an empty one that has repeats the frame before.
+        if packet.size == 0 and packet.dts is None:
             continue
-        seconds, length = float(moment * packet.time_base), float((packet.duration or 0) * packet.time_base)
-        decode = None if decoded is None else float(decoded * packet.time_base)
-        if packet.stream_index == video:
-            _add_picture(timeline, seconds, length, decode=decode, discard=packet.is_discard)
-            if packet.is_keyframe and decode is not None and not packet.is_discard:
-                timeline.keys.add(seconds, decode)
-        elif not packet.is_discard:
-            timeline.audio.add(seconds, length)
+        if packet.stream_index != video:
+            timeline.audio[packet.stream_index].add(packet)
+            continue
+        timeline.video.add(packet)
+        if packet.size:
+            timeline.changes |= parameters.change(packet)
+        timeline.untimed |= packet.pts is None
+        if packet.is_keyframe and not packet.is_discard and packet.pts is not None:
+            shown = timeline.video.shown[-1]
+            timeline.keys.add(shown, timeline.video.decoded[-1])
+            samples.offer(packet, shown)
     return timeline
 
 
-def _add_picture(timeline: Timeline, seconds: float, length: float, *, decode: float | None, discard: bool) -> None:
-    if decode is not None:
-        last = timeline.last_decode
-        if last is not None and not last <= decode <= last + _LARGEST_STEADY_GAP_SECONDS:
-            timeline.steady = False
-        timeline.last_decode = decode
-    if discard:
-        return
-    timeline.video.add(seconds, length)
-    if len(timeline.starts) < _MAX_INTERVALS:
-        timeline.starts.append(seconds)
+def measure(track: Track, corrections: Corrections) -> Extent | None:
+    """Where the track begins and ends; None for one of which nothing is shown."""
+    shown = array("d", corrections.applied(track.shown)) if corrections.pieces else track.shown
+    kept = [moment for moment, keep in zip(shown, track.kept, strict=True) if keep]
+    if not kept:
+        return None
+    last = max(kept)
+    # Of packets that are shown at one moment, the longest counts.
+    ends = (moment + length for moment, length, keep in zip(shown, track.lengths, track.kept, strict=True) if keep)
+    gaps = [after - before for before, after in pairwise(sorted(kept)) if after > before]
+    return Extent(
+        start=min(kept),
+        last=last,
+        end=max(last, *ends) if len(kept) > 1 else next(ends),
+        packets=len(kept),
+        interval=median(gaps) if gaps else None,
+    )

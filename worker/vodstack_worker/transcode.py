@@ -9,19 +9,18 @@ import imageio_ffmpeg
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.arguments import (
-    AUDIO,
     OUTPUT,
     PLAYLIST,
-    Share,
     encode_arguments,
     folders_of,
     mp4_arguments,
     poster_arguments,
 )
 from vodstack_worker.confine import CANNOT_RUN
+from vodstack_worker.encode_log import EncodeLog
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
-from vodstack_worker.plans import Plan
+from vodstack_worker.plans import Plan, Share
 from vodstack_worker.scratch import make_folder
 from vodstack_worker.tails import join_tail
 
@@ -40,8 +39,8 @@ async def encode(
     *,
     share: Share = WHOLE,
     relay: FileServer | None = None,
-) -> None:
-    """Write renditions below `folder`. Raises GiveUpError or RetryError."""
+) -> EncodeLog:
+    """Write renditions below `folder`; return what ffmpeg told of it. Raises GiveUpError or RetryError."""
     start, duration = _interval(plan, share)
     for name in folders_of(plan, share):
         make_folder(folder, f"{OUTPUT}/hls/{name}", limits.uid)
@@ -55,10 +54,13 @@ async def encode(
     wall = _WALL_SECONDS + _WALL_SECONDS_PER_SECOND * duration
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall * max(1, plan.threads)))
     arguments = encode_arguments(plan, share, bounded.cpu_seconds)
-    ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, on_line, relay=relay)
+    log = EncodeLog()
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    ending = await run_tool(ffmpeg, arguments, folder, bounded, on_line, relay=relay, on_log=log.read)
     require_success(ending, "encode")
-    if AUDIO in folders_of(plan, share):
-        await asyncio.to_thread(join_tail, folder / OUTPUT / "hls" / AUDIO)
+    for name in plan.audio_names if share.audio else ():
+        await asyncio.to_thread(join_tail, folder / OUTPUT / "hls" / name)
+    return log
 
 
 def _interval(plan: Plan, share: Share) -> tuple[float, float]:
@@ -71,7 +73,7 @@ def _interval(plan: Plan, share: Share) -> tuple[float, float]:
 
 async def make_mp4(folder: Path, plan: Plan, limits: Limits) -> None:
     """The progressive MP4, by copy of the largest rendition and the sound. Raises GiveUpError or RetryError."""
-    names = [plan.rungs[0].name, *([AUDIO] if plan.probe.audio_index is not None else [])]
+    names = [plan.rungs[0].name, *plan.audio_names[:1]]
     arguments = mp4_arguments([f"{OUTPUT}/hls/{name}/{PLAYLIST}" for name in names])
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits))
     require_success(ending, "mp4")

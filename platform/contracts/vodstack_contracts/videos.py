@@ -83,6 +83,7 @@ class WarningCode(StrEnum):
     """Why a `ready` video is not all that its original promised. Stable: clients branch on it."""
 
     SOURCE_TRUNCATED = "source_truncated"
+    FRAMES_MISSING = "frames_missing"
     AUDIO_UNREADABLE = "audio_unreadable"
     AUDIO_DAMAGED = "audio_damaged"
 

@@ -1,0 +1,116 @@
+"""Every frame is shown at its time and audio lasts as long as the video, however unevenly the source came."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.worker.conftest import Probed, Transcode
+from tests.worker.sources import AUDIO_RATE, Recording, Seen, see, set_times, steady, write
+
+AAC_SECONDS = 1024 / AUDIO_RATE
+
+
+def require_shown(seen: Seen, times: Sequence[float], rate: float, slack: float = 0.002) -> None:
+    """Each frame stays from its time to the next one's, to half a frame of the grid and some `slack`."""
+    most = 0.5 / rate + slack
+    for moment, number in seen.frames:
+        assert not number or times[number] <= moment + most
+        assert number + 1 == len(times) or times[number + 1] >= moment - most
+
+
+def require_heard(seen: Seen, start: float, end: float, *joins: float) -> None:
+    """A decoder that begins anew needs a frame of audio to be heard: after `joins` there may be silence."""
+    for moment, heard in seen.audio:
+        if any(abs(moment - join) < 4 * AAC_SECONDS for join in (start, end, *joins)):
+            continue
+        assert heard == (start < moment < end), f"{'heard' if heard else 'silent'} at {moment}"
+
+
+SLIDES = [0.0, 5.0, 10.0, 11.0, 23.5]
+GAP = [*steady(20), *steady(20, start=31.0)]
+UNEVEN = {
+    "slides": (Recording(times=SLIDES, audio=(0.0, 25.0)), 25.0),
+    "gap": (Recording(times=GAP, audio=(0.0, GAP[-1])), GAP[-1] + 1 / 30),
+    "gap without audio": (Recording(times=GAP), GAP[-1] + 1 / 30),
+    "short audio": (Recording(times=steady(90), audio=(0.0, 1.0)), 3.0),
+    "half a second of silence": (Recording(times=steady(90), audio=(0.0, 2.5)), 3.0),
+    "late audio": (Recording(times=steady(90), audio=(1.5, 3.0)), 3.0),
+    "long audio": (Recording(times=steady(30), audio=(0.0, 3.0)), 3.0),
+    "half a second of audio alone": (Recording(times=steady(75), audio=(0.0, 3.0)), 3.0),
+    "late video": (Recording(times=steady(45, start=1.5), audio=(0.0, 3.0)), 3.0),
+}
+
+
+@pytest.mark.parametrize("ending", ["mp4", pytest.param("mkv", marks=pytest.mark.prove)])
+@pytest.mark.parametrize("name", UNEVEN)
+def test_uneven_sources_keep_their_length_and_their_times(name: str, ending: str, tmp_path: Path, transcode: Transcode):
+    recording, seconds = UNEVEN[name]
+    made = transcode(write(tmp_path / f"source.{ending}", recording))
+    rate = float(made.probe.rate)
+    seen = see(made.mp4)
+    assert seen.seconds == pytest.approx(seconds, abs=1 / rate + 0.002)
+    require_shown(seen, recording.times, rate)
+    if recording.audio:
+        require_heard(seen, *recording.audio)
+        assert seen.audio[-1][0] + AAC_SECONDS == pytest.approx(seen.seconds, abs=AAC_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({30: 0.999}, id="a millisecond back"),
+        pytest.param({30: 0.3}, id="back"),
+        pytest.param({30: 40.0}, id="far ahead"),
+        pytest.param({30: 0.2, 31: 0.2, 50: 90.0, 51: 91.0}, id="several"),
+    ],
+)
+def test_single_timestamps_that_are_wrong_cost_no_more_than_their_frames(
+    wrong: dict[int, float], tmp_path: Path, transcode: Transcode
+):
+    times = steady(90)
+    path = write(tmp_path / "source.flv", Recording(times=times, audio=(0.0, 3.0)))
+    set_times(path, wrong)
+    made = transcode(path)
+    seen = see(made.mp4)
+    assert seen.seconds == pytest.approx(3.0, abs=0.035)
+    assert set(range(90)) - {number for _, number in seen.frames} <= {each + more for each in wrong for more in (-1, 0)}
+    for moment, number in seen.frames:
+        assert abs(times[number] - moment) < 0.1
+
+
+def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, transcode: Transcode):
+    one = Recording(times=steady(60), audio=(0.0, 2.0))
+    made = transcode(write(tmp_path / "source.flv", one, replace(one, first=60)))
+    seen = see(made.mp4)
+    assert seen.seconds == pytest.approx(4.0, abs=0.1)
+    assert {number for _, number in seen.frames} >= set(range(119)) - {59, 60}
+    require_heard(seen, 0.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize("hours", [-2.0, 26.0])
+def test_a_transmission_whose_clock_jumps_goes_on(hours: float, tmp_path: Path, transcode: Transcode):
+    one = Recording(times=steady(60, start=10_000.0), audio=(10_000.0, 10_002.0))
+    made = transcode(write(tmp_path / "source.ts", one, replace(one, first=60).shifted(hours * 3600)))
+    seen = see(made.mp4)
+    assert seen.seconds == pytest.approx(4.0, abs=0.1)
+    assert {number for _, number in seen.frames} >= set(range(120)) - {59, 60}
+    require_heard(seen, 0.0, 4.0, 2.0)
+
+
+def test_parameters_may_change_on_the_way(tmp_path: Path, transcode: Transcode):
+    one = Recording(times=steady(45), audio=(0.0, 1.5))
+    two = Recording(times=steady(45), audio=(0.0, 1.5), first=45, size=(320, 192), layout="mono", rate=44_100)
+    made = transcode(write(tmp_path / "source.ts", one, two.shifted(1.5), replace(one, first=90).shifted(3.0)))
+    seen = see(made.mp4)
+    assert (made.probe.facts.width, made.probe.facts.height) == (320, 192)
+    assert seen.seconds == pytest.approx(4.5, abs=0.04)
+    require_shown(seen, steady(135), 30, slack=AAC_SECONDS)
+    require_heard(seen, 0.0, 4.5, 1.5, 3.0)
+
+
+def test_bursts_of_frames_in_hours_of_nothing_cost_little(tmp_path: Path, probed: Probed):
+    times = [start + step / 60 for start in range(0, 3 * 3600, 9) for step in range(3)]
+    found = probed(write(tmp_path / "source.mp4", Recording(times=times)))
+    assert found.facts.duration_seconds == pytest.approx(times[-1], abs=1)
+    assert found.grid.frames < 12 * len(times)

@@ -1,0 +1,112 @@
+"""Whether an encode holds all of its original: what was made is compared with what the original's packets say.
+
+docs/adr/0082-what-was-made-is-compared.md
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+from vodstack_contracts.videos import VideoWarning, WarningCode
+from vodstack_worker.encode_log import Decoded, EncodeLog
+from vodstack_worker.errors import IncompleteError, MismatchError
+from vodstack_worker.filters import AUDIO_RATE
+from vodstack_worker.fragments import Fragments, read_fragments
+from vodstack_worker.plans import Plan
+from vodstack_worker.probed import AudioTrack
+
+# An encoder of AAC works in frames of so many samples; one is put before the first, and the last is filled up.
+AAC_SAMPLES = 1024
+_PRIMING_SAMPLES = AAC_SAMPLES
+
+
+def count_frames(home: Path, plan: Plan, first: int = 0, prefix: str = "") -> int:
+    """Frames of one rendition's segments, which follow one another from frame `first` on. Raises MismatchError."""
+    frames = 0
+    for path in sorted(home.glob(f"{prefix}*.m4s")):
+        found = read_segment(path)
+        begins = Fraction((first + frames) * plan.timescale) / plan.probe.rate
+        if found.begins != begins:
+            raise MismatchError(f"{home.name}: {path.name} begins at {found.begins} of {plan.timescale}, not {begins}")
+        frames += found.samples
+    return frames
+
+
+def read_segment(path: Path) -> Fragments:
+    """Raises MismatchError where nothing is in it."""
+    try:
+        found = read_fragments(path)
+    except ValueError as error:
+        raise MismatchError(f"{path.name} is no segment: {error}") from error
+    if found.samples == 0:
+        raise MismatchError(f"{path.name} is empty")
+    return found
+
+
+def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning]:
+    """What little is missing of a video that was encoded in one pass. Raises IncompleteError or MismatchError."""
+    for rung in plan.rungs:
+        require_frames(count_frames(hls / rung.name, plan), plan)
+    for name in plan.audio_names:
+        require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
+    rate = float(plan.probe.rate)
+    # The frame at which the last one of the source is shown may be one off, by rounding.
+    cut_off = max(0, plan.probe.grid.last - log.grid_frames) / rate
+    missing = max(cut_off, _lost(log.decoded.get(plan.probe.video_index), _seconds(plan)))
+    if missing > plan.tolerance_seconds:
+        raise IncompleteError(missing, plan.probe.facts.duration_seconds)
+    warnings = [_frames_missing(missing)] if missing > 1 / rate else []
+    lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
+    return [*warnings, *audio_warnings(lost)]
+
+
+def require_frames(frames: int, plan: Plan) -> None:
+    """Raises IncompleteError where a rendition has not exactly as many as are to be shown."""
+    if frames != plan.frames:
+        missing = float((plan.frames - frames) / plan.probe.rate)
+        raise IncompleteError(missing, plan.probe.facts.duration_seconds)
+
+
+def require_audio(samples: int, plan: Plan) -> None:
+    """Raises IncompleteError where a rendition of audio does not last as long as the video."""
+    missing = plan.audio_samples(AUDIO_RATE) + _PRIMING_SAMPLES - samples
+    if abs(missing) > AAC_SAMPLES:
+        raise IncompleteError(missing / AUDIO_RATE, plan.probe.facts.duration_seconds)
+
+
+def lost_audio(track: AudioTrack, log: EncodeLog) -> float:
+    """Seconds of a track that could not be decoded, and are silent."""
+    return _lost(log.decoded.get(track.index), track.seconds)
+
+
+def audio_warnings(seconds: float) -> list[VideoWarning]:
+    """For so many seconds that are silent; none for less than a frame of audio."""
+    if seconds * AUDIO_RATE <= AAC_SAMPLES:
+        return []
+    message = f"{seconds:.1f} seconds of the audio could not be decoded and are silent. The original is damaged there."
+    return [VideoWarning(code=WarningCode.AUDIO_DAMAGED, message=message)]
+
+
+def merged(promised: list[VideoWarning], measured: list[VideoWarning]) -> list[VideoWarning]:
+    """What was measured, in place of what the probe could tell of the same."""
+    codes = {warning.code for warning in measured}
+    return [*(warning for warning in promised if warning.code not in codes), *measured]
+
+
+def _seconds(plan: Plan) -> float:
+    return float(plan.probe.grid.content / plan.probe.rate)
+
+
+def _lost(decoded: Decoded | None, seconds: float) -> float:
+    """How long the packets last that a decoder gave an error for, and no frame. Some hold none in good order."""
+    if decoded is None or not decoded.errors or not decoded.packets:
+        return 0.0
+    packets = min(decoded.errors, decoded.packets - decoded.frames)
+    return max(0, packets) / decoded.packets * seconds
+
+
+def _frames_missing(seconds: float) -> VideoWarning:
+    message = (
+        f"{seconds:.1f} seconds of the video could not be decoded: the frame before stays meanwhile. "
+        "The original is damaged there."
+    )
+    return VideoWarning(code=WarningCode.FRAMES_MISSING, message=message)

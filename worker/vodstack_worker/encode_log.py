@@ -1,0 +1,43 @@
+"""What ffmpeg tells of an encode at its end: how much it decoded, and how many frames the grid took of that."""
+
+import re
+from dataclasses import dataclass, field
+
+_SERIOUS = re.compile(r"\[(panic|fatal|error)\]")
+_INPUT = re.compile(
+    r"Input stream #0:(\d+) \((?:video|audio)\): (\d+) packets read .*; (\d+) frames decoded; (\d+) decode errors"
+)
+_GRID = re.compile(r"\[Parsed_fps_\d+ @ .*\] \[verbose\] (\d+) frames in, (\d+) frames out;")
+_MUXED = re.compile(r"Output stream #0:(\d+) \((?:video|audio)\): (?:.*; )?(\d+) packets muxed")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Of one track."""
+
+    packets: int
+    frames: int
+    errors: int
+
+
+@dataclass
+class EncodeLog:
+    """Reads the lines of `-v level+verbose`. `decoded` goes by the source's track, `muxed` by that of the first output.
+
+    `grid_frames` are those that the source's own frames fill, the last one's stay left out.
+    """
+
+    decoded: dict[int, Decoded] = field(default_factory=dict[int, Decoded])
+    muxed: dict[int, int] = field(default_factory=dict[int, int])
+    grid_frames: int = 0
+
+    def read(self, line: str) -> bool:
+        """Take what there is of a line; whether it is worth being kept for the log."""
+        if found := _INPUT.search(line):
+            index, packets, frames, errors = map(int, found.groups())
+            self.decoded[index] = Decoded(packets, frames, errors)
+        elif found := _GRID.search(line):
+            self.grid_frames = max(self.grid_frames, int(found[2]))
+        elif found := _MUXED.search(line):
+            self.muxed[int(found[1])] = int(found[2])
+        return bool(_SERIOUS.search(line))
