@@ -111,17 +111,39 @@ def test_a_player_shows_the_whole_film_without_a_stall(
     player: str, manifest: str, cues: list[str], *, page: str, video: dict[str, Any], browser: str, tmp_path: Path
 ):
     """Chromium's own player knows no captions."""
-    query = urlencode({"player": player, "source": video["playback"][manifest]})
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-    command = [browser, *flags, f"--user-data-dir={tmp_path}", f"{page}/page.html?{query}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        try:
-            seen = Page.told.get(timeout=PATIENCE_SECONDS)
-        finally:
-            running.kill()
+    seen = watch(browser, tmp_path, page, player=player, source=video["playback"][manifest])
     assert seen["troubles"] == []
     assert seen["times"] == sorted(seen["times"])
     assert seen["times"][-1] == pytest.approx(SECONDS, abs=0.2)
     assert seen["ranges"] == 1
     assert seen["cues"] == cues
     assert seen["sound"] > 0
+
+
+@pytest.mark.parametrize(("player", "manifest"), [("hls", "hls"), ("dash", "dash"), ("dash", "hls")])
+def test_a_player_switches_to_another_language_and_plays_on_to_the_end(
+    player: str, manifest: str, *, page: str, video: dict[str, Any], browser: str, tmp_path: Path
+):
+    """440 Hz are English, 1320 Hz German."""
+    source = video["playback"][manifest]
+    seen = watch(browser, tmp_path, page, player=player, source=source, language="de")
+    assert seen["troubles"] == []
+    assert sorted(seen["offered"]) == ["de", "en"]
+    assert seen["times"][-1] == pytest.approx(SECONDS, abs=0.2)
+    before = [pitch for moment, pitch in seen["pitches"] if 1 < moment < 4]
+    after = [pitch for moment, pitch in seen["pitches"] if 8 < moment < SECONDS - 0.5]
+    assert before == pytest.approx([440] * len(before), abs=15)
+    assert after == pytest.approx([1320] * len(after), abs=15)
+    assert len(before) > 3
+    assert len(after) > 3
+
+
+def watch(browser: str, folder: Path, page: str, **query: str) -> dict[str, Any]:
+    """What the page has to say at the end of the video."""
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+    command = [browser, *flags, f"--user-data-dir={folder}", f"{page}/page.html?{urlencode(query)}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            return Page.told.get(timeout=PATIENCE_SECONDS)
+        finally:
+            running.kill()

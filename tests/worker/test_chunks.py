@@ -9,6 +9,7 @@ import av
 import pytest
 from tests.aws_proxy import AwsProxy, is_operation
 from tests.worker.running import SMALL_CHUNKS
+from tests.worker.test_audio_renditions import heard, pitch
 
 from vodstack_contracts import moves
 from vodstack_contracts.jobs import ChunkJob, encode_chunk
@@ -53,6 +54,10 @@ def test_a_long_video_is_encoded_in_chunks_whatever_its_size(videos: Any, worker
         *("video.mp4", "poster.jpg", "hls/manifest.mpd", "thumbnails/index.vtt", "thumbnails/000.jpg")
     }
     assert [(each.language, each.label) for each in record.playback.captions] == [("en", "en")]
+    assert [(each.language, each.default) for each in record.playback.audio] == [("en", True), ("de", False)]
+    spoken = [folder / "hls" / name / "index.m3u8" for name in ("audio", "audio-1")]
+    assert [pitch(heard(path)) for path in spoken] == [440, 1320]
+    assert pitch(heard(folder / "video.mp4")) == 440
     assert "00:00:09.100 --> 00:00:09.900\nlast\n" in (folder / "hls/captions/0.vtt").read_text()
     assert record.playback.mp4_size_bytes == (folder / "video.mp4").stat().st_size > film.stat().st_size // 2
     assert "Uploads" not in videos.s3.list_multipart_uploads(Bucket=videos.foundation.bucket)

@@ -32,10 +32,30 @@ async def test_all_segments_but_the_last_two_leave_in_order_while_others_are_wri
     async def send(files: list[Path]) -> None:
         sent.extend(path.read_text() for path in files)
 
-    _, names = await send_as_written(write(tmp_path, 6), tmp_path, send)
-    assert names == [f"{number:05d}.m4s" for number in range(4)]
+    _, names = await send_as_written(write(tmp_path, 6), [tmp_path], send)
+    assert names[tmp_path.name] == [f"{number:05d}.m4s" for number in range(4)]
     assert sent == [f"segment {number}" for number in range(4)]
     assert sorted(path.read_text() for path in lying(tmp_path)) == ["segment 4", "segment 5"]
+
+
+async def test_segments_of_several_tracks_leave_side_by_side(tmp_path: Path):
+    homes = [tmp_path / "audio", tmp_path / "audio-1"]
+    for home in homes:
+        home.mkdir()
+
+    async def encode() -> None:
+        await asyncio.gather(*(write(home, count) for home, count in zip(homes, (5, 4), strict=True)))
+
+    async def send(files: list[Path]) -> None:
+        """Where they go is of no matter here."""
+
+    async with asyncio.timeout(20):
+        _, names = await send_as_written(encode(), homes, send)
+    assert [len(names[home.name]) for home in homes] == [3, 2]
+    assert [[path.name for path in sorted(lying(home))] for home in homes] == [
+        ["00003.m4s", "00004.m4s"],
+        ["00002.m4s", "00003.m4s"],
+    ]
 
 
 async def test_the_encode_ends_when_nothing_can_be_sent(tmp_path: Path):
@@ -53,7 +73,7 @@ async def test_the_encode_ends_when_nothing_can_be_sent(tmp_path: Path):
             raise RetryError("the bucket is away")
 
     with pytest.raises(RetryError, match="away"):
-        await send_as_written(encode(), tmp_path, send)
+        await send_as_written(encode(), [tmp_path], send)
     assert ended.is_set()
 
 
@@ -66,7 +86,7 @@ async def test_an_encode_that_fails_is_told_of(tmp_path: Path):
         assert files == []
 
     with pytest.raises(RetryError, match="killed"):
-        await send_as_written(encode(), tmp_path, send)
+        await send_as_written(encode(), [tmp_path], send)
 
 
 FILL_AND_WAIT = """

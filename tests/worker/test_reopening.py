@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from msgspec import structs
 from tests.aws_proxy import AwsProxy, Seen
 from tests.worker.running import SMALL_CHUNKS
 from tests.worker.test_chaos import published
@@ -60,6 +61,7 @@ def test_a_film_whose_chunks_were_given_up_is_made_of_chunks_once_the_cause_is_m
 
 def test_a_chunk_is_done_only_as_long_as_all_its_files_are_there():
     plan = plan_of(16.0)
+    plan = structs.replace(plan, probe=structs.replace(plan.probe, audios=2 * plan.probe.audios))
     chunks = [
         Chunk(number=0, first=0, end=200, last=False, seek=None),
         Chunk(number=1, first=200, end=380, last=True, seek=8.0),
@@ -70,7 +72,8 @@ def test_a_chunk_is_done_only_as_long_as_all_its_files_are_there():
     rungs = [rung.name for rung in plan.rungs]
     first = {f"{rung}/{PLAN_ID}-{name}" for rung in rungs for name in ("init.mp4", "00000.m4s")}
     second = {f"{rung}/{PLAN_ID}-{name}.m4s" for rung in rungs for name in ("00002", "00003")}
-    heard = {f"audio/{PLAN_ID}-{name}" for name in ("init.mp4", "00000.m4s", "00001.m4s")}
+    names = ("init.mp4", "00000.m4s", "00001.m4s")
+    heard = {f"{track}/{PLAN_ID}-{name}" for track in ("audio", "audio-1") for name in names}
     standing = Standing(made, results)
     assert lost_jobs(standing, first | second | heard) == []
     assert lost_jobs(standing, set()) == [0, 1, 2]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.worker.test_audio_check import garbled
+from tests.worker.test_audio_check import make as make_clip
 
 from vodstack_contracts.videos import WarningCode
 from vodstack_worker.media_process import Limits
@@ -68,21 +70,35 @@ def flags(*values: str) -> list[str]:
     ],
 )
 def test_the_sound_that_was_meant_is_heard(name: str, more: Sequence[str], chosen: int, found: Probes, make: Make):
-    assert found(make(name, [MOVING, TONE, TONE], *more)).audio_index == chosen
+    assert found(make(name, [MOVING, TONE, TONE], *more)).audios[0].index == chosen
 
 
 def test_sound_that_cannot_be_decoded_hides_none_that_can(found: Probes, make: Make):
     path = make("unknown_first.mov", [MOVING, TONE, TONE], "-c:a:0", "alac", *flags("default", "0"))
     path.write_bytes(path.read_bytes().replace(b"alac", b"apac"))
     read = found(path)
-    assert (read.audio_index, read.facts.audio_codec, read.warnings) == (2, "aac", [])
+    assert ([track.index for track in read.audios], read.facts.audio_codec, read.warnings) == ([2], "aac", [])
 
 
 def test_a_video_whose_only_sound_cannot_be_decoded_has_none_and_says_so(found: Probes, make: Make):
     path = make("unknown.mov", [MOVING, TONE], "-c:a", "alac")
     path.write_bytes(path.read_bytes().replace(b"alac", b"apac"))
     read = found(path)
-    assert (read.audio_index, read.facts.audio_codec) == (None, None)
+    assert (read.audios, read.facts.audio_codec) == ([], None)
+    assert [warning.code for warning in read.warnings] == [WarningCode.AUDIO_UNREADABLE]
+
+
+def test_a_further_language_that_cannot_be_decoded_is_left_out_with_a_warning(
+    found: Probes, ffmpeg: str, tmp_path: Path
+):
+    whole = make_clip(ffmpeg, tmp_path / "clip.mkv", "aac")
+    words = [(f"-metadata:s:a:{number}", f"language={name}") for number, name in enumerate(("eng", "ger", "fre"))]
+    languages = [word for pair in words for word in pair]
+    inputs = ["-i", whole, "-i", garbled(whole), "-map", "0", "-map", "1:a", "-map", "0:a"]
+    path = tmp_path / "languages.mkv"
+    subprocess.run([ffmpeg, "-v", "error", *inputs, "-c", "copy", *languages, path], check=True)
+    read = found(path)
+    assert [(track.index, track.choice.language) for track in read.audios] == [(1, "en"), (3, "fr")]
     assert [warning.code for warning in read.warnings] == [WarningCode.AUDIO_UNREADABLE]
 
 
@@ -127,4 +143,4 @@ def test_picture_and_sound_are_of_one_program(found: Probes, make: Make):
     sounds = ("-metadata:s:a:1", "language=fre", *flags("0", "hearing_impaired"))
     read = found(make("programs.ts", [MOVING, MOVING, TONE, TONE], *programs, *sounds))
     streams = {0: 1, 2: 3}
-    assert read.audio_index == streams[read.video_index]
+    assert [track.index for track in read.audios] == [streams[read.video_index]]

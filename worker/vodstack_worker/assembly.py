@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from vodstack_contracts.objects import MP4, original_key, rendition_key
 from vodstack_contracts.videos import VideoWarning
 from vodstack_worker.arguments import INIT, OUTPUT, PLAYLIST
-from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
@@ -17,7 +16,6 @@ from vodstack_worker.completeness import audio_warnings, require_audio, require_
 from vodstack_worker.errors import FallBackError
 from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.media_process import Limits
-from vodstack_worker.plans import AUDIO
 from vodstack_worker.playlists import AudioRendition, MediaPlaylist, measured
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.progressive import Tracks, join_mp4
@@ -63,12 +61,10 @@ class Assembly:
         stored = await find_published(self._s3, self._bucket, video_id)
         lengths = self._picture_lengths()
         rungs = [await self._rendition(folder, rung.name, lengths, stored) for rung in plan.rungs]
-        sound = None
-        if self._made.sound_number is not None:
-            heard = self._results[self._made.sound_number].lengths
-            sound = await self._rendition(folder, AUDIO, heard, stored)
+        heard = self._results[self._made.sound_number].lengths if self._made.sound_number is not None else []
+        sounds = [await self._rendition(folder, name, heard, stored) for name in plan.audio_names]
         self._require_complete()
-        every = [*rungs, *([sound] if sound else [])]
+        every = [*rungs, *sounds]
         relay = Relay(dict(chain.from_iterable(_served(rendition) for rendition in every)))
         await self._make_pictures(folder, rungs, relay)
         captions = await self._captions(folder)
@@ -76,10 +72,11 @@ class Assembly:
             home = folder / OUTPUT / "hls" / each.name
             home.mkdir(parents=True)
             (home / PLAYLIST).write_text(each.playlist.text)
-        size = await self._join(folder, rungs[0], sound, relay, work)
+        size = await self._join(folder, [rungs[0], *sounds[:1]], relay, work)
         pictures = [each.playlist for each in rungs]
         audios = [
-            AudioRendition(name=each.name, choice=AudioChoice(), playlist=each.playlist) for each in every[len(rungs) :]
+            AudioRendition(name=each.name, choice=track.choice, playlist=each.playlist)
+            for each, track in zip(sounds, plan.probe.audios, strict=True)
         ]
         return await asyncio.to_thread(
             describe_output, folder, plan, video_id, pictures, audios, mp4_size_bytes=size, captions=captions
@@ -92,11 +89,8 @@ class Assembly:
         await make_thumbnails(folder, plan, self._limits, address, smallest.playlist.duration, relay=relay)
         relay.require_whole()
 
-    async def _join(
-        self, folder: Path, pictures: _Rendition, sound: _Rendition | None, relay: Relay, work: Work
-    ) -> int:
-        """The MP4, on its way past all scratch; gives its size."""
-        every = [pictures, *([sound] if sound else [])]
+    async def _join(self, folder: Path, every: list[_Rendition], relay: Relay, work: Work) -> int:
+        """The MP4 of a rendition of video, and one of audio where there is any, past all scratch; gives its size."""
         tracks = Tracks(
             addresses=[relay.url(f"{each.name}/{PLAYLIST}") for each in every],
             frames=sum(self._results[chunk.number].frames for chunk in self._made.chunks),

@@ -73,6 +73,31 @@ def first_readable(
     return empty, refused
 
 
+def further_readable(
+    container: InputContainer, candidates: Sequence[AudioStream], most: int, *, remote: bool
+) -> tuple[list[AudioStream], list[VideoWarning]]:
+    """Up to so many further tracks with packets that can be decoded, and what the record has to say of the others."""
+    found: list[AudioStream] = []
+    warnings: list[VideoWarning] = []
+    for audio in candidates[:_MOST_CANDIDATES]:
+        if len(found) == most:
+            break
+        trial = try_audio(container, audio, remote=remote)
+        if trial.readable and trial.tried:
+            found.append(audio)
+        elif trial.tried:
+            warnings.append(_left_out(audio.codec_context.codec.canonical_name))
+    return found, warnings
+
+
+def _left_out(codec: str) -> VideoWarning:
+    message = (
+        f"A further audio track ({codec}) cannot be decoded, and is left out. "
+        "Export it with AAC audio and upload that, if it is to be heard."
+    )
+    return VideoWarning(code=WarningCode.AUDIO_UNREADABLE, message=message)
+
+
 def try_audio(container: InputContainer, audio: AudioStream, *, remote: bool) -> AudioTrial:
     """Decode some packets of a track, spread over the whole where that costs little.
 

@@ -74,10 +74,10 @@ def clean_language(text: str) -> str:
     return "-".join([_SHORT_LANGUAGES.get(primary.lower(), primary.lower()), *rest])
 
 
-def clean_label(text: str, language: str, taken: Collection[str]) -> str:
-    """The title, fit for a playlist's quoted string; the language where there is none."""
+def clean_label(text: str, language: str, taken: Collection[str], *, otherwise: str = "Captions") -> str:
+    """The title, fit for a playlist's quoted string; the language where there is none, `otherwise` without either."""
     fit = "".join(character for character in text if unicodedata.category(character) not in _UNFIT)
     label = fit.replace('"', "'").strip()[:_LABEL_CHARACTERS].strip()
-    label = label or (language if language != UNKNOWN_LANGUAGE else "Captions")
+    label = label or (language if language != UNKNOWN_LANGUAGE else otherwise)
     numbered = (f"{label} {number}" for number in range(2, MOST_TRACKS + 2))
     return label if label not in taken else next(each for each in numbered if each not in taken)

@@ -17,7 +17,7 @@ from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.plans import AUDIO, ChunkPlan, Share
+from vodstack_worker.plans import ChunkPlan, Share
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.publish import send_files, withdraw
 from vodstack_worker.relay import Relay, StoredObject
@@ -65,12 +65,13 @@ class ChunkEncoder:
         with self._scratch.job() as folder:
             limits = replace(self._limits, pause_bytes=self._sound_bytes if chunk is None else 0)
             run = encode(folder, plan, limits, work.advance, share=share, relay=relay)
-            sent: list[str] = []
+            sent: dict[str, list[str]] = {}
             try:
                 with work.in_encode():
                     if chunk is None:
                         send = partial(self._send_sound, folder, made.video_id, work, relay)
-                        log, sent = await send_as_written(run, folder / OUTPUT / "hls" / AUDIO, send)
+                        homes = [folder / OUTPUT / "hls" / name for name in plan.audio_names]
+                        log, sent = await send_as_written(run, homes, send)
                     else:
                         log = await run
             except GiveUpError:

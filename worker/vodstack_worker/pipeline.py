@@ -138,6 +138,7 @@ class Pipeline:
             source=found.facts.container,
             rungs=[rung.name for rung in plan.rungs],
             threads=threads,
+            audio=len(found.audios),
             captions=len(found.captions),
             captions_left_out=found.captions_left_out,
             warnings=[warning.code for warning in found.warnings],

@@ -17,7 +17,8 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts, VideoWarning, WarningCode
-from vodstack_worker.audio_check import first_readable
+from vodstack_worker.audio_check import first_readable, further_readable
+from vodstack_worker.audio_tracks import MOST_AUDIO, AudioChoice
 from vodstack_worker.caption_tracks import CaptionTrack, find_tracks
 from vodstack_worker.codecs import AUDIO_CODECS, CODEC_WHITELIST, VIDEO_CODECS
 from vodstack_worker.confine import PORT, confine, read_cage
@@ -30,7 +31,16 @@ from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
 from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS, MAX_TRACKS, AudioTrack, Probe, Refusal
 from vodstack_worker.timeline import Timeline, measure, scan
-from vodstack_worker.tracks import codec_of, count_tracks, rank_pictures, rank_sound
+from vodstack_worker.tracks import (
+    Sound,
+    codec_of,
+    count_tracks,
+    describe_sound,
+    further_sound,
+    name_sound,
+    rank_pictures,
+    rank_sound,
+)
 
 _PICTURES_TRIED = 4
 # So many corrections ffmpeg can look through at each packet without losing time over it.
@@ -57,9 +67,8 @@ class _Tracks:
     """The streams that are used, as the container declares them."""
 
     video_index: int
-    audio_index: int | None
+    audios: list[tuple[Sound, AudioChoice]]
     video_codec: str
-    audio_codec: str | None
     declared_rate: Fraction | None
     captions: list[CaptionTrack]
     captions_left_out: int
@@ -119,7 +128,7 @@ def _probe(source: _Source, max_duration: int, memory_bytes: int) -> Probe:
     # What no encode could hold is refused before anything is planned.
     fitting_threads(samples.bytes, memory_bytes, 1)
     with _open(source) as container:
-        audio = [] if tracks.audio_index is None else [tracks.audio_index]
+        audio = [sound.index for sound, _ in tracks.audios]
         timeline = scan(container, tracks.video_index, audio, samples)
     fitting_threads(samples.bytes, memory_bytes, 1)
     return _assemble(source.demuxer, tracks, samples, timeline, max_duration)
@@ -161,20 +170,35 @@ def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
 
 
 def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool) -> _Tracks:
-    found = rank_sound(container, video)
-    accepted = [stream for stream in found if codec_of(stream) in AUDIO_CODECS]
-    audio, warnings = first_readable(container, accepted, remote=remote)
+    audios, warnings = _find_audio(container, video, remote=remote)
     captions, left_out = find_tracks(container.streams.subtitles)
     return _Tracks(
         video_index=video.index,
-        audio_index=None if audio is None else audio.index,
+        audios=audios,
         video_codec=video.codec_context.codec.canonical_name,
-        audio_codec=None if audio is None else codec_of(audio),
         declared_rate=video.base_rate,
         captions=captions,
         captions_left_out=left_out,
-        warnings=[_UNKNOWN_AUDIO] if found and not accepted else warnings,
+        warnings=warnings,
     )
+
+
+def _find_audio(
+    container: InputContainer, video: VideoStream, *, remote: bool
+) -> tuple[list[tuple[Sound, AudioChoice]], list[VideoWarning]]:
+    """The default track and those that are offered beside it, and what the record has to say of them."""
+    found = rank_sound(container, video)
+    accepted = {stream.index: stream for stream in found if codec_of(stream) in AUDIO_CODECS}
+    if found and not accepted:
+        return [], [_UNKNOWN_AUDIO]
+    first, warnings = first_readable(container, list(accepted.values()), remote=remote)
+    if first is None:
+        return [], warnings
+    ranked = [first, *(stream for stream in accepted.values() if stream is not first)]
+    further = [accepted[sound.index] for sound in further_sound([describe_sound(stream) for stream in ranked])]
+    others, lost = further_readable(container, further, MOST_AUDIO - 1, remote=remote)
+    sounds = [describe_sound(stream) for stream in (first, *others)]
+    return list(zip(sounds, name_sound(sounds), strict=True)), [*warnings, *lost]
 
 
 def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Timeline, max_duration: int) -> Probe:
@@ -185,11 +209,13 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
     _require_mendable([video_corrections, *audio_corrections.values()])
     extents = {index: measure(track, audio_corrections[index]) for index, track in timeline.audio.items()}
     heard = {index: extent for index, extent in extents.items() if extent}
-    grid = make_grid(video, next(iter(heard.values()), None), tracks.declared_rate)
-    duration = max(video.end, video.last, *(audio.end for audio in heard.values())) - grid.origin
+    default = next(iter(heard.values()), None)
+    grid = make_grid(video, default, tracks.declared_rate)
+    duration = max(video.end, video.last, default.end if default else video.end) - grid.origin
     duration = min(duration, float(grid.seconds)) if heard else duration
     _require_duration(duration, max_duration)
     width, height = samples.size
+    choices = {sound.index: choice for sound, choice in tracks.audios}
     facts = SourceFacts(
         container=demuxer,
         duration_seconds=round(duration, 6),
@@ -197,7 +223,7 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
         height=height,
         frame_rate=round(1 / video.mean_interval if video.mean_interval else float(grid.rate), 3),
         video_codec=tracks.video_codec,
-        audio_codec=tracks.audio_codec if heard else None,
+        audio_codec=next((sound.codec for sound, _ in tracks.audios if sound.index in heard), None),
     )
     start = timeline.container_start
     return Probe(
@@ -210,6 +236,7 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
                 seconds=extent.end - extent.start,
                 packets=extent.packets,
                 corrections=audio_corrections[index],
+                choice=choices[index],
             )
             for index, extent in heard.items()
         ],

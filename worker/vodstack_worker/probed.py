@@ -5,6 +5,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from vodstack_contracts.videos import Failure, SourceFacts, VideoWarning
+from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionTrack
 from vodstack_worker.grid import Grid
 from vodstack_worker.jumps import Corrections
@@ -18,12 +19,16 @@ MAX_PIXELS = 8192 * 4608
 
 
 class AudioTrack(Struct, frozen=True, kw_only=True):
-    """A track of audio that is encoded: `seconds` long in the source, of `packets`; see Corrections for the rest."""
+    """A track of audio that is encoded: `seconds` long in the source, of `packets`, offered as a `choice`.
+
+    See Corrections for the rest.
+    """
 
     index: int
     seconds: float
     packets: int
     corrections: Corrections = Corrections()
+    choice: AudioChoice = AudioChoice()
 
 
 class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
@@ -32,8 +37,9 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
     says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame, `packets`
-    those of the video track. `field_size` is that of interlaced frames, None where there are none; `upright` says that
-    frames need not be turned. `warnings` go into the record of a video that becomes ready.
+    those of the video track; `audios` begin with the default. `field_size` is that of interlaced frames, None where
+    there are none; `upright` says that frames need not be turned. `warnings` go into the record of a video that becomes
+    ready.
     """
 
     facts: SourceFacts

@@ -19,7 +19,6 @@ from vodstack_contracts.objects import (
 )
 from vodstack_contracts.videos import Audio, Caption, Playback, Rendition
 from vodstack_worker.arguments import OUTPUT, PLAYLIST
-from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import RetryError
@@ -60,8 +59,8 @@ def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[C
     hls = folder / OUTPUT / "hls"
     playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
     audios = [
-        AudioRendition(name=name, choice=AudioChoice(), playlist=read_playlist(hls / name / PLAYLIST))
-        for name in plan.audio_names
+        AudioRendition(name=name, choice=track.choice, playlist=read_playlist(hls / name / PLAYLIST))
+        for name, track in zip(plan.audio_names, plan.probe.audios, strict=True)
     ]
     mp4 = folder / OUTPUT / MP4
     if not mp4.is_file():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vodstack_worker.arguments import INIT
 from vodstack_worker.chunk_table import Standing
-from vodstack_worker.plans import AUDIO, Chunk, ChunkPlan
+from vodstack_worker.plans import Chunk, ChunkPlan
 
 
 def lost_jobs(standing: Standing, names: set[str]) -> list[int]:
@@ -15,8 +15,9 @@ def lost_jobs(standing: Standing, names: set[str]) -> list[int]:
 def _files(standing: Standing, number: int) -> Iterator[str]:
     made, result = standing.plan, standing.results[number]
     if number == made.sound_number:
-        yield f"{AUDIO}/{made.prefix}{INIT}"
-        yield from (f"{AUDIO}/{made.segment_name(segment)}" for segment in range(len(result.lengths)))
+        for name in made.plan.audio_names:
+            yield f"{name}/{made.prefix}{INIT}"
+            yield from (f"{name}/{made.segment_name(segment)}" for segment in range(len(result.lengths)))
         return
     for rung in made.plan.rungs:
         if number == 0:

@@ -10,7 +10,7 @@ from vodstack_worker.completeness import count_frames, lost_audio, read_segment
 from vodstack_worker.encode_log import EncodeLog
 from vodstack_worker.errors import MismatchError
 from vodstack_worker.plans import AUDIO, Chunk, ChunkPlan
-from vodstack_worker.playlists import list_segments
+from vodstack_worker.playlists import Listing, list_segments
 
 
 class ChunkResult(Struct, frozen=True, kw_only=True):
@@ -53,20 +53,30 @@ def _require_names(home: Path, made: ChunkPlan, chunk: Chunk) -> None:
         raise MismatchError(f"chunk {chunk.number}: {home.name} has the segments {found[:3]} and on, not {wanted[:3]}")
 
 
-def check_audio(folder: Path, made: ChunkPlan, sent: list[str], log: EncodeLog, seconds: float) -> ChunkResult:
+def check_audio(
+    folder: Path, made: ChunkPlan, sent: dict[str, list[str]], log: EncodeLog, seconds: float
+) -> ChunkResult:
     """The result of audio whose every segment is `sent` or still there. Raises MismatchError or RetryError."""
-    home = folder / OUTPUT / "hls" / AUDIO
+    found = {name: _list_audio(folder / OUTPUT / "hls" / name, sent.get(name, [])) for name in made.plan.audio_names}
+    lengths = found[AUDIO].durations
+    # All are as long as the video, and cut by one rule: so the lengths of one are told for all.
+    for name, listed in found.items():
+        if listed.durations != lengths:
+            raise MismatchError(f"the segments of {name} are not as long as those of {AUDIO}")
+    inits = {name: _digest(listed.init) for name, listed in found.items()}
+    lost = max((lost_audio(track, log) for track in made.plan.probe.audios), default=0.0)
+    return ChunkResult(frames=0, inits=inits, seconds=seconds, lengths=lengths, lost_seconds=lost)
+
+
+def _list_audio(home: Path, sent: list[str]) -> Listing:
     listed = list_segments(home / PLAYLIST)
     left = sorted(home.glob("*.m4s"))
     found = [*sent, *(path.name for path in left)]
     if listed.segments != found:
-        raise MismatchError(f"the audio has {len(found)} segments, and its playlist {len(listed.segments)}")
+        raise MismatchError(f"{home.name} has {len(found)} segments, and its playlist {len(listed.segments)}")
     for path in left:
         read_segment(path)
-    lost = max((lost_audio(track, log) for track in made.plan.probe.audios), default=0.0)
-    return ChunkResult(
-        frames=0, inits={AUDIO: _digest(listed.init)}, seconds=seconds, lengths=listed.durations, lost_seconds=lost
-    )
+    return listed
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,8 @@
 """Which of a source's tracks are shown and heard. Runs in the sandbox, where PyAV has opened the source."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from av.audio.codeccontext import AudioCodecContext
@@ -11,6 +12,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from vodstack_contracts.videos import AudioRole
+from vodstack_worker.audio_tracks import NO_LABEL, AudioChoice
+from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, clean_label, clean_language
 from vodstack_worker.codecs import AUDIO_CODECS, VIDEO_CODECS
 
 _STILLS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -32,6 +36,17 @@ _DESCRIPTION_WORDS = re.compile(
     r"audio[ _-]?des[ck]ri|descriptive|described|description (?:track|for)|(?:visually|vision) impaired|\bdvs\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """An audio track as its container describes it, in words that outlast the open container."""
+
+    index: int
+    codec: str
+    language: str
+    role: AudioRole
+    title: str
 
 
 def count_tracks(container: InputContainer) -> int:
@@ -62,8 +77,56 @@ def rank_sound(container: InputContainer, video: VideoStream) -> list[AudioStrea
     flagged = _default_flags(streams)
     return sorted(
         streams,
-        key=lambda stream: (codec_of(stream) not in AUDIO_CODECS, not _is_known(stream), *_standing(stream, flagged)),
+        key=lambda stream: (
+            codec_of(stream) not in AUDIO_CODECS,
+            not _is_known(stream),
+            stream.frames == 0,
+            *_standing(stream, flagged),
+        ),
     )
+
+
+def describe_sound(stream: AudioStream) -> Sound:
+    words = _words(stream)
+    role = AudioRole.COMMENTARY if is_commentary(stream) else AudioRole.MAIN
+    return Sound(
+        index=stream.index,
+        codec=codec_of(stream) or "",
+        language=clean_language(words.get("language", "")),
+        role=AudioRole.DESCRIPTION if is_description(stream) else role,
+        title=words.get("title") or words.get("name") or "",
+    )
+
+
+def further_sound(ranked: Sequence[Sound]) -> list[Sound]:
+    """Tracks in a language that follow the first: new languages, then commentary in one, then the rest."""
+    further = [sound for sound in ranked[1:] if sound.language != UNKNOWN_LANGUAGE]
+    kinds = [(sound.language, sound.role) for sound in ranked[:1]]
+    new: list[Sound] = []
+    for sound in further:
+        if (sound.language, sound.role) not in kinds:
+            kinds.append((sound.language, sound.role))
+            new.append(sound)
+    return [
+        *(sound for sound in new if sound.role is not AudioRole.COMMENTARY),
+        *(sound for sound in new if sound.role is AudioRole.COMMENTARY),
+        *(sound for sound in further if sound not in new),
+    ]
+
+
+def name_sound(sounds: Sequence[Sound]) -> list[AudioChoice]:
+    """How each of these tracks is offered."""
+    choices: list[AudioChoice] = []
+    for sound in sounds:
+        choices.append(_choice(sound, {choice.label for choice in choices}))
+    return choices
+
+
+def _choice(sound: Sound, taken: Collection[str]) -> AudioChoice:
+    known = sound.language if sound.language != UNKNOWN_LANGUAGE else NO_LABEL
+    unnamed = known if sound.role is AudioRole.MAIN else f"{known} ({sound.role.value})"
+    label = clean_label(sound.title or unnamed, sound.language, taken, otherwise=NO_LABEL)
+    return AudioChoice(language=sound.language, label=label, role=sound.role)
 
 
 def codec_of(stream: VideoStream | AudioStream) -> str | None:
@@ -94,8 +157,12 @@ def _default_flags(streams: Sequence[VideoStream] | Sequence[AudioStream]) -> fr
 
 
 def _names(stream: VideoStream | AudioStream) -> str:
-    words = {key.lower(): value for key, value in stream.metadata.items()}
+    words = _words(stream)
     return " ".join(words.get(key, "") for key in ("title", "name", "handler_name"))
+
+
+def _words(stream: VideoStream | AudioStream) -> dict[str, str]:
+    return {key.lower(): value for key, value in stream.metadata.items()}
 
 
 def _is_known(stream: AudioStream) -> bool:
