@@ -17,6 +17,7 @@ from tests.worker.running import Videos, Workers
 from vodstack_contracts.videos import new_video_id
 from vodstack_worker.captions import make_captions
 from vodstack_worker.completeness import require_complete
+from vodstack_worker.encode_log import EncodeLog
 from vodstack_worker.media_process import Limits
 from vodstack_worker.plans import Plan, plan_encode
 from vodstack_worker.playlists import read_playlist
@@ -49,6 +50,7 @@ class Transcoded:
 
     probe: Probe
     plan: Plan
+    log: EncodeLog
     published: Published
     folder: Path
 
@@ -138,6 +140,6 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
             await make_thumbnails(folder, plan, limits, smallest, read_playlist(folder / smallest).duration)
             captions = await make_captions(folder, plan, limits, "source")
-            return Transcoded(found, plan, measure_output(folder, plan, new_video_id(), captions), folder)
+            return Transcoded(found, plan, log, measure_output(folder, plan, new_video_id(), captions), folder)
 
         yield lambda source: asyncio.run(run(source))

@@ -44,16 +44,16 @@ def read_segment(path: Path) -> Fragments:
 
 def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning]:
     """What little is missing of a video that was encoded in one pass. Raises IncompleteError or MismatchError."""
-    for rung in plan.rungs:
-        require_frames(count_frames(hls / rung.name, plan), plan)
-    for name in plan.audio_names:
-        require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
     rate = float(plan.probe.rate)
     # The frame at which the last one of the source is shown may be one off, by rounding.
     cut_off = max(0, plan.probe.grid.last - log.grid_frames) / rate
     missing = max(cut_off, _lost(log.decoded.get(plan.probe.video_index), _seconds(plan)))
     if missing > plan.tolerance_seconds:
         raise IncompleteError(missing, plan.probe.facts.duration_seconds)
+    for rung in plan.rungs:
+        require_frames(count_frames(hls / rung.name, plan), plan)
+    for name in plan.audio_names:
+        require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
     warnings = [_frames_missing(missing)] if missing > 1 / rate else []
     lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
     return [*warnings, *audio_warnings(lost)]
