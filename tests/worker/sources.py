@@ -169,7 +169,7 @@ def damage(path: Path, start: float, end: float, kind: str = "video") -> Path:
     with av.open(str(path)) as container:
         stream = next(each for each in container.streams if each.type == kind)
         hurt = [
-            (packet.pos, packet.size)
+            (packet.pos or 0, packet.size)
             for packet in container.demux(stream)
             if packet.pts is not None and start <= float(packet.pts * packet.time_base) < end
         ]

@@ -108,7 +108,9 @@ def run(scratch: Scratch, limits: Limits) -> Encode:
     return lambda path: asyncio.run(encoded(path))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(source=sources())
 def test_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
     check(source, run)
@@ -116,7 +118,12 @@ def test_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
 
 @pytest.mark.prove
 @pytest.mark.timeout(1800)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize=False,
+)
 @given(source=sources())
 def test_many_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
     check(source, run)
