@@ -26,11 +26,23 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture(scope="module")
 def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Short and large: noise, hardly compressed."""
+    """Short and large: noise, hardly compressed, with audio in two languages."""
     path = tmp_path_factory.mktemp("film") / "noise.mkv"
     noise = f"testsrc2=size=640x360:rate=25:duration={SECONDS},noise=alls=100:allf=t+u,format=yuv444p"
     command = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", noise, "-f", "lavfi", "-i", f"sine=duration={SECONDS}"]
-    subprocess.run([*command, "-c:v", "ffv1", "-c:a", "flac", str(path)], check=True)
+    languages = [
+        "-metadata:s:a:0",
+        "language=eng",
+        "-metadata:s:a:1",
+        "language=ger",
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-map",
+        "1",
+    ]
+    subprocess.run([*command, *languages, "-c:v", "ffv1", "-c:a", "flac", str(path)], check=True)
     return path
 
 
@@ -115,9 +127,14 @@ def test_the_player_shows_the_newest_video_from_its_wait_to_its_end(
     with served as origin, open_page(browser, "--autoplay-policy=no-user-gesture-required") as page:
         page.open(f"{origin}/?api={api}")
         page.wait_for("document.querySelector('video').readyState > 2", PATIENCE_SECONDS)
+        page.wait_for("!document.querySelector('label').hidden", PATIENCE_SECONDS)
+        assert page.evaluate("[...document.querySelector('select').options].map(({ text }) => text)") == ["en", "de"]
         page.evaluate("document.querySelector('video').play()")
+        choose = "(choice) => { choice.selectedIndex = 1; choice.dispatchEvent(new Event('change')); }"
+        page.evaluate(f"({choose})(document.querySelector('select'))")
         page.wait_for("document.querySelector('video').ended", PATIENCE_SECONDS)
         assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(SECONDS, abs=0.2)
+        assert any("/audio-1/" in url and ".m4s" in url for _, url in page.requests)
         assert page.evaluate("document.querySelector('h1').textContent") == "noise.mkv"
         assert page.evaluate("document.querySelector('[role=status]').textContent").endswith("p")
         assert page.faults == []
