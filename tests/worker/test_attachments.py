@@ -55,5 +55,5 @@ def test_a_transport_stream_is_read_from_its_first_whole_packet(
     stream = b"".join(before + packet + after for packet in (padding, *packets))
     path.write_bytes(stream[100:] if "within" in form else stream)
     found = probed(path)
-    assert (found.demuxer, found.audio_index) == ("mpegts", 1)
+    assert (found.demuxer, [each.index for each in found.audios]) == ("mpegts", [1])
     assert found.facts.duration_seconds == pytest.approx(1, abs=0.05)

@@ -106,7 +106,7 @@ def test_a_damaged_beginning_does_not_silence_the_rest(ffmpeg: str, tmp_path: Pa
 def test_a_video_without_its_unreadable_audio_says_so(ffmpeg: str, tmp_path: Path, probed):
     found = probed(garbled(make(ffmpeg, tmp_path / "clip.mp4", "aac")))
     (warning,) = found.warnings
-    assert (found.audio_index, found.facts.audio_codec, warning.code) == (None, None, WarningCode.AUDIO_UNREADABLE)
+    assert (found.audios, found.facts.audio_codec, warning.code) == ([], None, WarningCode.AUDIO_UNREADABLE)
     assert "audio track (aac) cannot be decoded" in warning.message
     assert found.facts.duration_seconds == pytest.approx(3)
 
@@ -117,4 +117,4 @@ def test_a_track_of_garbage_does_not_hide_one_that_can_be_decoded(ffmpeg: str, t
     maps = ["-map", "0:v", "-map", "0:a", "-map", "1:a", "-c", "copy"]
     subprocess.run([ffmpeg, "-v", "error", "-i", damaged, "-i", whole, *maps, both], check=True)
     found = probed(both)
-    assert (found.audio_index, found.warnings) == (2, [])
+    assert ([each.index for each in found.audios], found.warnings) == ([2], [])

@@ -116,14 +116,17 @@ def try_audio(container: InputContainer, audio: AudioStream, *, remote: bool) ->
 
 
 def _try_each(places: "Iterable[Iterator[Packet[Any]]]", *, framed: bool) -> AudioTrial:
-    tried = failed = heard = 0
+    # Places overlap in a short track, and beyond the end of one that was cut off: a packet counts once.
+    found: dict[tuple[int | None, int | None, int], int | None] = {}
     for packets in places:
-        found = [_decode(packet) for packet in packets]
-        found = found if framed or not tried else _from_first_whole(found)
-        tried += len(found)
-        failed += found.count(None)
-        heard += sum(bool(samples) for samples in found)
-    return AudioTrial(tried, failed, heard)
+        decoded = [((packet.dts, packet.pos, packet.size), _decode(packet)) for packet in packets]
+        first = 0
+        if found and not framed:
+            # In the middle of a stream of bytes it takes some packets to find a whole one.
+            first = next((number for number, (_, samples) in enumerate(decoded) if samples is not None), 0)
+        found |= decoded[first:][: _PACKETS_OF_A_PLACE if first else None]
+    results = list(found.values())
+    return AudioTrial(len(results), results.count(None), sum(bool(samples) for samples in results))
 
 
 def _decode(packet: "Packet[Any]") -> int | None:
@@ -132,12 +135,6 @@ def _decode(packet: "Packet[Any]") -> int | None:
         return sum(frame.samples for frame in packet.decode())
     except FFmpegError:
         return None
-
-
-def _from_first_whole(found: list[int | None]) -> list[int | None]:
-    """What a place says of the track: in the middle of a stream of bytes it takes some packets to find a whole one."""
-    first = next((number for number, samples in enumerate(found) if samples is not None), 0)
-    return found[first:][:_PACKETS_OF_A_PLACE]
 
 
 def _places(container: InputContainer, audio: AudioStream, *, framed: bool) -> "Iterator[Iterator[Packet[Any]]]":

@@ -1,13 +1,11 @@
 """What a file is, by its first bytes: decided before anything that parses media sees it."""
 
 import os
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from vodstack_contracts.containers import ACCEPTED, HEAD_BYTES, container_of
 from vodstack_contracts.videos import FailureCode
+from vodstack_worker.boxes import FileBytes
 from vodstack_worker.errors import GiveUpError
 
 # libavformat's names of the only demuxers that are ever asked for. None of them opens another file.
@@ -26,24 +24,9 @@ SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
 # What a tool may speak to read a file that the worker serves.
 PROTOCOLS = "http,tcp"
 
-# A recording in fragments has thousands, a hostile file millions: what is not looked through is not judged.
-_MOST_BOXES = 20_000
-# A recording in fragments has thousands of parts; whether the last is whole is not worth as many requests.
-_MOST_REMOTE_BOXES = 50
-_BOX_HEAD_BYTES = 8
-_LARGE_BOX_HEAD_BYTES = 16
 _LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SMIL", b"[playlist]")
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _SOUNDS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9", b"#!AMR", b"MThd")
-
-
-class FileBytes(Protocol):
-    """A file's bytes, wherever it lies."""
-
-    @property
-    def size(self) -> int: ...
-
-    def read(self, start: int, length: int) -> bytes: ...
 
 
 class LocalBytes:
@@ -66,8 +49,6 @@ def demuxer_of(file: FileBytes) -> str:
     demuxer = container_of(head)
     if demuxer is None:
         raise _refusal(head)
-    if demuxer == "mov":
-        _require_whole(file)
     return demuxer
 
 
@@ -83,31 +64,3 @@ def _refusal(head: bytes) -> GiveUpError:
     if head.startswith(_SOUNDS) or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
         return GiveUpError(FailureCode.NO_VIDEO_STREAM, "The file holds sound alone. Upload a file with a picture.")
     return GiveUpError(FailureCode.NOT_A_VIDEO, f"The file is not a video. Upload one of {ACCEPTED}.")
-
-
-def _require_whole(file: FileBytes) -> None:
-    """An MP4 says how long each of its parts is: one that ends early, or lacks its index, was cut off."""
-    limit = _MOST_BOXES if isinstance(file, LocalBytes) else _MOST_REMOTE_BOXES
-    boxes = list(islice(_boxes(file), limit))
-    if len(boxes) == limit:
-        return
-    if any(end > file.size for _, end in boxes) or b"moov" not in {kind for kind, _ in boxes}:
-        raise GiveUpError(
-            FailureCode.CORRUPT, "The file ends before the video does. Upload it again, whole, from the original."
-        )
-
-
-def _boxes(file: FileBytes) -> Iterator[tuple[bytes, int]]:
-    """Type and end of each top-level box."""
-    start = 0
-    while start + _BOX_HEAD_BYTES <= file.size:
-        head = file.read(start, _LARGE_BOX_HEAD_BYTES)
-        length, kind = int.from_bytes(head[:4]), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16])
-        elif length == 0:
-            length = file.size - start
-        if length < _BOX_HEAD_BYTES or not kind.isalnum():
-            return
-        start += length
-        yield kind, start

@@ -1,16 +1,21 @@
 """What is in an original, found by a caged process of its own, never in the worker's."""
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
-from vodstack_contracts.videos import FailureCode
-from vodstack_worker.containers import FileBytes, LocalBytes, demuxer_of
+from vodstack_contracts.videos import FailureCode, WarningCode
+from vodstack_worker.boxes import FileBytes
+from vodstack_worker.containers import LocalBytes, demuxer_of
+from vodstack_worker.encryption import require_clear
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
 from vodstack_worker.probed import SOURCE, Probe, Refusal
+from vodstack_worker.truncation import find_cut, warn_of_cut
 
 _CPU_SECONDS = 120
 _CPU_SECONDS_PER_GIB = 60
@@ -29,6 +34,10 @@ async def probe(
     """
     file = remote or LocalBytes(folder / SOURCE)
     demuxer = await asyncio.to_thread(demuxer_of, file)
+    await asyncio.to_thread(require_clear, file, demuxer)
+    cut = await asyncio.to_thread(find_cut, file, demuxer, remote=remote is not None)
+    if cut and remote is None:
+        os.truncate(folder / SOURCE, cut.readable_bytes)
     cpu = int(_CPU_SECONDS + _CPU_SECONDS_PER_GIB * file.size / _GIB)
     limits = replace(limits, cpu_seconds=cpu, wall_seconds=4.0 * cpu)
     arguments = [demuxer, str(max_duration), relay.url(SOURCE) if relay else SOURCE]
@@ -44,4 +53,8 @@ async def probe(
     found = _decoder.decode(ending.stdout)
     if isinstance(found, Refusal):
         raise GiveUpError(found.failure.code, found.failure.message)
-    return found
+    if not cut:
+        return found
+    # The end that the bytes tell of is the one that the timestamps miss.
+    others = [warning for warning in found.warnings if warning.code is not WarningCode.SOURCE_TRUNCATED]
+    return structs.replace(found, warnings=[*others, warn_of_cut(cut, found.facts.duration_seconds)])

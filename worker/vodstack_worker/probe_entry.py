@@ -41,6 +41,7 @@ from vodstack_worker.tracks import (
     rank_pictures,
     rank_sound,
 )
+from vodstack_worker.truncation import warn_of_missing
 
 _PICTURES_TRIED = 4
 # So many corrections ffmpeg can look through at each packet without losing time over it.
@@ -72,6 +73,7 @@ class _Tracks:
     declared_rate: Fraction | None
     captions: list[CaptionTrack]
     captions_left_out: int
+    declared_seconds: float
     warnings: list[VideoWarning]
 
 
@@ -172,6 +174,8 @@ def _accepted(videos: list[VideoStream], number: int) -> VideoStream:
 def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool) -> _Tracks:
     audios, warnings = _find_audio(container, video, remote=remote)
     captions, left_out = find_tracks(container.streams.subtitles)
+    # Of the whole container: tracks that are not used may last longer.
+    all_used = count_tracks(container) == 1 + len(audios)
     return _Tracks(
         video_index=video.index,
         audios=audios,
@@ -179,6 +183,7 @@ def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool)
         declared_rate=video.base_rate,
         captions=captions,
         captions_left_out=left_out,
+        declared_seconds=(container.duration or 0) / av.time_base if all_used else 0.0,
         warnings=warnings,
     )
 
@@ -226,6 +231,7 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
         audio_codec=next((sound.codec for sound, _ in tracks.audios if sound.index in heard), None),
     )
     start = timeline.container_start
+    found = max(video.end, video.last, *(audio.end for audio in heard.values())) - start
     return Probe(
         facts=facts,
         demuxer=demuxer,
@@ -253,7 +259,7 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
         picture_bytes=samples.bytes,
-        warnings=tracks.warnings,
+        warnings=[*tracks.warnings, *warn_of_missing(demuxer, tracks.declared_seconds, found)],
     )
 
 
