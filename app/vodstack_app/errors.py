@@ -263,6 +263,15 @@ class UnsupportedTypeError(UploadError):
     title = "The body's media type is not supported"
 
 
+class UnsupportedEncodingError(UploadError):
+    """A body, or a part of one, that is compressed or written as text."""
+
+    name = "unsupported-encoding"
+    status = 415
+    title = "The body's encoding is not supported"
+    headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "identity"}
+
+
 class TooLargeError(UploadError):
     """A file over the limit."""
 

@@ -20,6 +20,10 @@ def _field(name: str, value: bytes) -> bytes:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
 
 
+def _coded(header: bytes) -> bytes:
+    return FILE.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n", 1) + END
+
+
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "no file part": (_field("title", b"x") + END, 400, "missing-file"),
     "no part at all": (END, 400, "missing-file"),
@@ -50,6 +54,9 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "metadata of numbers": (_field("metadata", b'{"a":1}') + FILE + END, 400, "invalid-field"),
     "a thousand fields": (_field("x", b"") * 1000 + FILE + END, 400, "too-many-fields"),
     "a part header without end": (b"--b\r\nX: " + b"x" * 100_000, 400, "too-many-fields"),
+    "a file in base64": (_coded(b"Content-Transfer-Encoding: base64"), 415, "unsupported-encoding"),
+    "a file in quoted-printable": (_coded(b"content-transfer-encoding: Quoted-Printable"), 415, "unsupported-encoding"),
+    "a file in gzip": (_coded(b"Content-Encoding: gzip"), 415, "unsupported-encoding"),
     "a line break in a header": (FILE.replace(b"x.mp4", b"x\n.mp4") + END, 400, "malformed-upload"),
 }
 
@@ -199,3 +206,30 @@ def test_more_uploads_than_allowed_are_asked_to_come_back(serve: Callable[..., A
             pass
         answer = api.upload(b"x")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "x-gzip, identity"])
+def test_a_compressed_body_is_refused_before_its_bytes_are_sent(api: Api, coding: str):
+    with socket.create_connection(api.address, timeout=10) as connection:
+        connection.sendall(
+            b"POST /videos HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Encoding: " + coding.encode() + b"\r\nContent-Length: 9999999999\r\n\r\n"
+        )
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"accept-encoding: identity" in answer.lower()
+    assert f"has the Content-Encoding {coding}.".encode() in answer
+    api.assert_nothing_left()
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/uploads"), ("PATCH", "/videos/{}")])
+def test_no_other_body_may_be_compressed_either(api: Api, method: str, path: str):
+    url = path.format(api.upload(b"x").json()["videoId"])
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = api.client.request(method, url, content=b"\x1f\x8b", headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (415, PROBLEM + "unsupported-encoding")
+
+
+@pytest.mark.parametrize("header", [b"Content-Transfer-Encoding: binary", b"Content-Transfer-Encoding: 8BIT"])
+def test_a_part_that_says_it_is_binary_is_taken(api: Api, header: bytes):
+    assert api.post(_coded(header)).status_code == 201

@@ -18,6 +18,7 @@ from vodstack_app.uploads.direct import Progress
 from vodstack_app.uploads.documentation import StartOperation
 from vodstack_app.uploads.views import URLS_LIMIT, PartView, StartUpload, UploadView, view_upload
 from vodstack_app.validation import read_struct
+from vodstack_app.videos.body import require_plain
 from vodstack_app.videos.ids import read_video_id
 from vodstack_app.videos.views import UploadedView
 from vodstack_contracts.videos import Status
@@ -52,6 +53,7 @@ _KNOWN = (
         errors.ConflictError,
         errors.KeyInUseError,
         errors.TooLargeError,
+        errors.UnsupportedEncodingError,
         errors.KeyReusedError,
         errors.UnavailableError,
         errors.CompletingError,
@@ -66,6 +68,7 @@ async def start_upload(
 ) -> Response[UploadView]:
     """The file then goes to the bucket part by part, in any order, and as often as a line breaks."""
     key = require_key(idempotency_key)
+    require_plain(request)
     wanted = read_struct(await request.body(), StartUpload)
     source, fields = wanted.source(), wanted.fields()
     limit = services.settings.max_upload_bytes

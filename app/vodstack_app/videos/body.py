@@ -8,9 +8,16 @@ import multipart
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from vodstack_app.errors import ClientGoneError, SlowClientError, UnsupportedTypeError, UploadError
+from vodstack_app.errors import (
+    ClientGoneError,
+    SlowClientError,
+    UnsupportedEncodingError,
+    UnsupportedTypeError,
+    UploadError,
+)
 
 MULTIPART = "multipart/form-data"
+_SHOWN_CODING_LIMIT = 100
 _parse_header: Callable[[str], object] = vars(multipart)["parse_options_header"]  # it has no types of its own
 
 
@@ -22,6 +29,15 @@ def read_boundary(content_type: str) -> str:
     if not options.get("boundary"):
         raise UploadError("The Content-Type names no boundary.")
     return options["boundary"]
+
+
+def require_plain(request: Request[Any, Any, Any]) -> None:
+    """Raise UnsupportedEncodingError for a body that is compressed, before a byte of it is read."""
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity"}:
+        raise UnsupportedEncodingError(
+            f"The body has the Content-Encoding {coding[:_SHOWN_CODING_LIMIT]}. Send it as it is, without that header."
+        )
 
 
 async def read_body(request: Request[Any, Any, Any], silence_seconds: float) -> AsyncIterator[bytes]:

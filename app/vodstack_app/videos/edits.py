@@ -15,6 +15,7 @@ from vodstack_app.errors import (
 )
 from vodstack_app.identity import Identity
 from vodstack_app.videos import fields
+from vodstack_app.videos.body import require_plain
 from vodstack_app.videos.records import Records
 from vodstack_contracts.videos import VideoRecord
 
@@ -30,8 +31,10 @@ Patch = dict[str, Any]
 async def read_patch(request: Request[Any, Any, Any]) -> Patch:
     """The fields to change, each known and of the right type.
 
-    Raises UnsupportedTypeError, MalformedPatchError or InvalidFieldError, which names every field at fault.
+    Raises UnsupportedEncodingError, UnsupportedTypeError, MalformedPatchError or InvalidFieldError, which names every
+    field at fault.
     """
+    require_plain(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
         raise UnsupportedTypeError(f"Send {MERGE_PATCH}.")

@@ -16,6 +16,7 @@ from vodstack_app.errors import (
     TooLargeError,
     TooManyFieldsError,
     TooManyFilesError,
+    UnsupportedEncodingError,
     UploadError,
 )
 from vodstack_app.videos.fields import FIELD_LIMIT_BYTES, UNKNOWN_FIELD_LIMIT_BYTES, VideoFields, read_fields
@@ -28,6 +29,11 @@ FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
 FILE_NAME_LIMIT_BYTES = 255
 CONTENT_TYPE_LIMIT_BYTES = 128
 _SHOWN_NAME_LIMIT = 100
+# What a part's headers may say of its bytes without having them changed.
+_PLAIN_CODINGS = {
+    "content-transfer-encoding": frozenset({"", "binary", "8bit", "7bit"}),
+    "content-encoding": frozenset({"", "identity"}),
+}
 
 
 class Digest(Protocol):
@@ -94,6 +100,7 @@ class UploadForm:
     def _open(self, segment: MultipartSegment) -> None:
         if any(character in value for _, value in segment.headerlist for character in "\r\n\0"):
             raise UploadError("A part's header has a line break or a NUL in it.")
+        _require_plain(segment)
         self._segment = segment
         if segment.name != FILE_FIELD:
             self._refuse_file(segment)
@@ -147,6 +154,19 @@ class UploadForm:
             self._parts.append((self._segment.name, bytes(self._text)))
         self._text = None
         self._segment = None
+
+
+def _require_plain(segment: MultipartSegment) -> None:
+    """Raise UnsupportedEncodingError for a part whose bytes are not its content: it would be stored as it came."""
+    for name, value in segment.headerlist:
+        coding = value.strip().lower()
+        if coding not in _PLAIN_CODINGS.get(name.lower(), {coding}):
+            part = (segment.name or "")[:_SHOWN_NAME_LIMIT]
+            raise UnsupportedEncodingError(
+                f"The part `{part}` has the {name} {coding[:_SHOWN_NAME_LIMIT]}. Send its bytes as they are, without "
+                "that header (RFC 7578, 4.7).",
+                field=part,
+            )
 
 
 def _is_file(segment: MultipartSegment) -> bool:

@@ -17,7 +17,7 @@ from vodstack_app.observation import note_video
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos import listing
-from vodstack_app.videos.body import read_body, read_boundary
+from vodstack_app.videos.body import read_body, read_boundary, require_plain
 from vodstack_app.videos.documentation import PatchOperation, UploadOperation
 from vodstack_app.videos.edits import PATCH_LIMIT_BYTES, edit, read_patch
 from vodstack_app.videos.fields import TAG_LIMIT
@@ -66,6 +66,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.KeyInUseError,
         errors.TooLargeError,
         errors.UnsupportedTypeError,
+        errors.UnsupportedEncodingError,
         errors.KeyReusedError,
         errors.UnavailableError,
     ),
@@ -79,6 +80,7 @@ async def upload_video(
 ) -> Response[UploadedView]:
     """Answers 201 once the whole file is stored; processing follows by itself."""
     key = require_key(idempotency_key)
+    require_plain(request)
     boundary = read_boundary(request.headers.get("content-type", ""))
     limit = services.settings.max_upload_bytes
     if (request.content_length or 0) > limit + FORM_OVERHEAD_BYTES:
@@ -160,6 +162,7 @@ async def get_video(
         errors.ConflictError,
         errors.TooLargeError,
         errors.UnsupportedTypeError,
+        errors.UnsupportedEncodingError,
         errors.UnavailableError,
     ),
 )
