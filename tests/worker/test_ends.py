@@ -67,7 +67,6 @@ def plan_of(seconds: float) -> Plan:
             packets=round(seconds * 25),
             field_size=None,
             upright=True,
-            hdr=False,
             start=0.0,
             keys=[(float(second), float(second)) for second in range(0, int(seconds), 2)],
             key_gap=2.0,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vodstack_worker.codecs import CODEC_WHITELIST
+from vodstack_worker.colours import jpeg_filters
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
 from vodstack_worker.filters import filter_graphs
 from vodstack_worker.jumps import Corrections
@@ -135,13 +136,15 @@ def mp4_arguments(playlists: Sequence[str]) -> list[str]:
     return [*QUIET, "-copyts", *inputs, *maps, *_BARE, "-c", "copy", "-movflags", "+faststart", "-f", "mp4", MP4]
 
 
-def poster_arguments(duration: float, video: str) -> list[str]:
+def poster_arguments(plan: Plan, video: str) -> list[str]:
     """A picture of an MP4, or of a playlist."""
+    duration = plan.probe.facts.duration_seconds
+    filters = jpeg_filters(plan.probe.colours, f"min({_POSTER_WIDTH},iw)", -2)
     position = duration * _POSTER_POSITION if duration > 1 else 0.0
     demuxer = "hls" if video.endswith(PLAYLIST) else "mov"
     return [
         *QUIET,
         *("-ss", f"{position:.3f}", "-protocol_whitelist", protocols_for(video), "-f", demuxer, "-i", video),
-        *("-frames:v", "1", "-vf", f"scale='min({_POSTER_WIDTH},iw)':-2:out_range=full,format=yuvj420p", "-q:v", "3"),
+        *("-frames:v", "1", "-vf", ",".join(filters), "-q:v", "3"),
         *("-f", "image2", "-update", "1", POSTER),
     ]

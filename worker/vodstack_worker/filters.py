@@ -5,6 +5,7 @@ kind. No filter of audio does: a graph that ffmpeg builds anew at each change st
 docs/adr/0081-parameters-may-change-on-the-way.md
 """
 
+from vodstack_worker.colours import convert_filters
 from vodstack_worker.ladder import Rung
 from vodstack_worker.plans import Plan, Share
 
@@ -14,14 +15,6 @@ _WIDEST_PIXEL = 8
 _SPARE_SECONDS = 1.0
 # Rounding to even sizes changes a shape by less; a frame of another shape is shown whole, between bars.
 _SHAPE_TOLERANCE = 0.05
-# Primaries and matrix are named, for sources that tag the transfer alone.
-_TONE_MAP = (
-    "setparams=color_primaries=bt2020:colorspace=bt2020nc",
-    "zscale=t=linear:npl=100:p=bt709",
-    "format=gbrpf32le",
-    "tonemap=hable:desat=0",
-    "zscale=t=bt709:m=bt709:r=tv",
-)
 
 
 def filter_graphs(plan: Plan, share: Share) -> list[str]:
@@ -41,14 +34,8 @@ def _video_graphs(plan: Plan, share: Share) -> list[str]:
 
 def _converted(plan: Plan, rung: Rung) -> list[str]:
     """Any decoded frame as one of the largest rung."""
-    return [
-        *_deinterlaced(plan),
-        _fitted(rung),
-        *(_TONE_MAP if plan.probe.hdr else ()),
-        "format=yuv420p",
-        f"pad={rung.width}:{rung.height}:-1:-1:eval=frame",
-        "setsar=1",
-    ]
+    bars = f"pad={rung.width}:{rung.height}:-1:-1:eval=frame"
+    return [*_deinterlaced(plan), *convert_filters(plan.probe.colours, *_fitted(rung), bars), "setsar=1"]
 
 
 def _deinterlaced(plan: Plan) -> list[str]:
@@ -59,13 +46,13 @@ def _deinterlaced(plan: Plan) -> list[str]:
     return [f"scale={width}:{height}:interl=-1:eval=frame", "bwdif=mode=send_frame:deint=interlaced"]
 
 
-def _fitted(rung: Rung) -> str:
-    """Scale to the rung's size, or into it where the frame has another shape."""
+def _fitted(rung: Rung) -> tuple[str, str]:
+    """Width and height: the rung's own, or what fits into it where the frame has another shape."""
     shape = f"if(between(sar,1/{_WIDEST_PIXEL},{_WIDEST_PIXEL}),dar,a)"
     alike = f"lt(abs({shape}*{rung.height}/{rung.width}-1),{_SHAPE_TOLERANCE})"
     width = f"if({alike},{rung.width},max(2,2*trunc(min({rung.width},{rung.height}*{shape})/2)))"
     height = f"if({alike},{rung.height},max(2,2*trunc(min({rung.height},{rung.width}/({shape}))/2)))"
-    return f"scale=w='{width}':h='{height}':eval=frame:out_range=tv"
+    return width, height
 
 
 def _grid_filters(plan: Plan, share: Share) -> list[str]:

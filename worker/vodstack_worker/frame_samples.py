@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vodstack_contracts.videos import FailureCode
+from vodstack_worker.colours import Colours, Tags, choose_colours, read_tags
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE
 
@@ -22,7 +23,6 @@ _FIRST_FRAMES = 5
 _SAMPLES = 16
 _SHORTEST_STEP_SECONDS = 2.0
 _WIDEST_PIXEL = 8
-_HDR_TRANSFERS = frozenset({16, 18})  # PQ and HLG, as ITU-T H.273 numbers them
 _AV_TIME_BASE = 1_000_000
 
 
@@ -35,7 +35,7 @@ class Sample:
     coded: tuple[int, int]
     interlaced: bool
     turned: bool
-    hdr: bool
+    tags: Tags
     bytes: int
 
 
@@ -65,8 +65,8 @@ class FrameSamples:
         return not any(sample.turned for sample in self.found)
 
     @property
-    def hdr(self) -> bool:
-        return self.found[0].hdr
+    def colours(self) -> Colours:
+        return choose_colours([sample.tags for sample in self.found])
 
     @property
     def bytes(self) -> int:
@@ -138,7 +138,7 @@ def _sample(frame: VideoFrame, video: VideoStream) -> Sample:
         coded=(frame.width, frame.height),
         interlaced=frame.interlaced_frame,
         turned=bool(frame.rotation),
-        hdr=int(frame.color_trc) in _HDR_TRANSFERS,
+        tags=read_tags(frame),
         bytes=frame.width * frame.height * frame.format.padded_bits_per_pixel // 8,
     )
 

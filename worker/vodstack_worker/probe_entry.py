@@ -251,7 +251,7 @@ def _assemble(demuxer: str, tracks: _Tracks, samples: FrameSamples, timeline: Ti
         packets=video.packets,
         field_size=samples.field_size,
         upright=samples.upright,
-        hdr=samples.hdr,
+        colours=samples.colours,
         start=start,
         keys=[(shown - start, decoded - start) for shown, decoded in timeline.keys.moments],
         key_gap=timeline.keys.widest,

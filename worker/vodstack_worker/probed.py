@@ -7,6 +7,7 @@ from msgspec import Struct
 from vodstack_contracts.videos import Failure, SourceFacts, VideoWarning
 from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import CaptionTrack
+from vodstack_worker.colours import Colours
 from vodstack_worker.grid import Grid
 from vodstack_worker.jumps import Corrections
 
@@ -51,7 +52,6 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     packets: int
     field_size: tuple[int, int] | None
     upright: bool
-    hdr: bool
     start: float
     keys: list[tuple[float, float]]
     key_gap: float
@@ -59,6 +59,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     captions: list[CaptionTrack] = []
     captions_left_out: int = 0
     picture_bytes: int = 0
+    colours: Colours = Colours()
     warnings: list[VideoWarning] = []
 
     @property

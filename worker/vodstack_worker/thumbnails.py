@@ -8,6 +8,7 @@ import imageio_ffmpeg
 
 from vodstack_contracts.objects import THUMBNAILS
 from vodstack_worker.arguments import OUTPUT, QUIET, protocols_for
+from vodstack_worker.colours import jpeg_filters
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
 from vodstack_worker.media_process import FileServer, Limits, run_tool
@@ -47,7 +48,7 @@ async def make_thumbnails(
     make_folder(folder, home.relative_to(folder).as_posix(), limits.uid)
     wall = _WALL_SECONDS + sheets.duration
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
-    arguments = _arguments(sheets, playlist, home.relative_to(folder).as_posix())
+    arguments = _arguments(plan, sheets, playlist, home.relative_to(folder).as_posix())
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, relay=relay)
     require_success(ending, "thumbnails")
     written = len(list(home.glob("*.jpg")))
@@ -85,15 +86,16 @@ def cues(sheets: Sheets) -> str:
     return "\n".join(lines)
 
 
-def _arguments(sheets: Sheets, playlist: str, home: str) -> list[str]:
-    filters = (
-        f"select='not(mod(n,{sheets.groups}))',"
-        f"scale={sheets.width}:{sheets.height}:out_range=full,format=yuvj420p,tile={_COLUMNS}x{_ROWS}"
-    )
+def _arguments(plan: Plan, sheets: Sheets, playlist: str, home: str) -> list[str]:
+    filters = [
+        f"select='not(mod(n,{sheets.groups}))'",
+        *jpeg_filters(plan.probe.colours, sheets.width, sheets.height),
+        f"tile={_COLUMNS}x{_ROWS}",
+    ]
     return [
         *QUIET,
         *("-skip_frame", "nokey", "-protocol_whitelist", protocols_for(playlist), "-f", "hls", "-i", playlist),
-        *("-map", "0:v:0", "-vf", filters, "-fps_mode", "passthrough", "-q:v", "5"),
+        *("-map", "0:v:0", "-vf", ",".join(filters), "-fps_mode", "passthrough", "-q:v", "5"),
         *("-f", "image2", "-start_number", "0", f"{home}/%03d.jpg"),
     ]
 

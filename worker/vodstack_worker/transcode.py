@@ -82,7 +82,7 @@ async def make_mp4(folder: Path, plan: Plan, limits: Limits) -> None:
 async def make_poster(folder: Path, plan: Plan, limits: Limits, video: str, *, relay: FileServer | None = None) -> None:
     """A picture of `video`, an MP4 or a playlist. Raises GiveUpError or RetryError."""
     make_folder(folder, OUTPUT, limits.uid)
-    arguments = poster_arguments(plan.probe.facts.duration_seconds, video)
+    arguments = poster_arguments(plan, video)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits), relay=relay)
     require_success(ending, "poster")
 
