@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,8 @@ import httpx
 import pytest
 import yaml
 from tests.films import make_film
+from tests.worker.media_cases import AC3, joined, recorded
+from tests.worker.sources import Recording, steady
 
 from .conftest import ROOT, free_port
 
@@ -85,22 +87,66 @@ def film(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_film(ffmpeg, tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, text=text)
 
 
+Upload = Callable[[Path], dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def video(start_vodstack: Any, project: Path, film: Path) -> dict[str, Any]:
-    """What the API says of the film once it is ready."""
+def upload(start_vodstack: Any, project: Path) -> Upload:
+    """Uploads a source; returns what the API says of it once it is ready."""
     port = free_port()
     running = start_vodstack("up", "--project", project, "--port", port, "--metrics-port", free_port())
     running.wait_for("Ctrl-C stops everything")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
-        created = api.post("/videos", files={"file": ("film.mp4", film.read_bytes())}, data={"title": "Film"})
-        path = f"/videos/{created.json()['videoId']}"
-        end = time.monotonic() + PATIENCE_SECONDS
-        while (seen := api.get(path).json())["status"] != "ready":
-            assert seen["status"] != "failed", seen
-            assert time.monotonic() < end, running.output
-            time.sleep(0.5)
-    assert running.output.count("chunk encoded") == JOBS, running.output
+
+    def run(source: Path) -> dict[str, Any]:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
+            created = api.post("/videos", files={"file": (source.name, source.read_bytes())}, data={"title": "Film"})
+            path = f"/videos/{created.json()['videoId']}"
+            end = time.monotonic() + PATIENCE_SECONDS
+            while (seen := api.get(path).json())["status"] != "ready":
+                assert seen["status"] != "failed", seen
+                assert time.monotonic() < end, running.output
+                time.sleep(0.5)
+        return {**seen, "log": running.output}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def video(upload: Upload, film: Path) -> dict[str, Any]:
+    seen = upload(film)
+    assert seen["log"].count("chunk encoded") == JOBS, seen["log"]
     return seen
+
+
+ODD = {
+    "short_audio.mp4": (recorded(Recording(times=steady(360), audio=(0.0, 4.0))), 12.0),
+    "late_audio.mp4": (recorded(Recording(times=steady(300), audio=(4.0, 10.0))), 10.0),
+    "late_video.mp4": (recorded(Recording(times=steady(210, start=3.3), audio=(0.0, 10.0))), 10.3),
+    "slides.mp4": (recorded(Recording(times=[0.0, 4.0, 8.0], audio=(0.0, 12.0))), 12.0),
+    "change.ts": (joined(*AC3), 10.0),
+}
+
+
+@pytest.fixture(scope="module")
+def odd_videos(upload: Upload, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("odd")
+    for name, (make, _) in ODD.items():
+        make(folder / name)
+    return {name: upload(folder / name) for name in ODD}
+
+
+@pytest.mark.parametrize(("player", "manifest"), [("hls", "hls"), ("dash", "hls"), ("dash", "dash"), ("native", "mp4")])
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_source_plays_to_its_end(
+    name: str, player: str, manifest: str, *, page: str, odd_videos: Any, browser: str, tmp_path: Path
+):
+    """Audio that ended before the video let hls.js wait for ever, and Shaka end too early."""
+    seconds = ODD[name][1]
+    seen = watch(browser, tmp_path, page, player=player, source=odd_videos[name]["playback"][manifest])
+    assert seen["troubles"] == []
+    assert seen["ended"]
+    assert seen["times"] == sorted(seen["times"])
+    assert seen["times"][-1] == pytest.approx(seconds, abs=0.2)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class Got:
             "video": abs(self.video - right.seconds) <= right.slack,
             "audio": (self.audio is not None) == right.audio,
             "audio as long as video": self.audio is None or abs(self.audio - self.video) <= AAC_SECONDS,
-            "warnings": {warning.code for warning in self.record.warnings} == right.warnings,
+            "warnings": frozenset(warning.code for warning in self.record.warnings) == right.warnings,
             "size": right.size in {None, (top.width, top.height)},
             "way": not chunks or right.chunked is None or (plan and plan.way is Way.CHUNKS) == right.chunked,
         }
