@@ -11,6 +11,7 @@ from msgspec import structs
 from vodstack_contracts.videos import FailureCode, WarningCode
 from vodstack_worker.boxes import FileBytes
 from vodstack_worker.containers import LocalBytes, demuxer_of
+from vodstack_worker.dolby_vision import require_common_colours
 from vodstack_worker.encryption import require_clear
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
@@ -35,6 +36,7 @@ async def probe(
     file = remote or LocalBytes(folder / SOURCE)
     demuxer = await asyncio.to_thread(demuxer_of, file)
     await asyncio.to_thread(require_clear, file, demuxer)
+    await asyncio.to_thread(require_common_colours, file, demuxer)
     cut = await asyncio.to_thread(find_cut, file, demuxer, remote=remote is not None)
     if cut and remote is None:
         os.truncate(folder / SOURCE, cut.readable_bytes)
