@@ -96,6 +96,15 @@ def proxy(foundation: Any) -> Iterator[AwsProxy]:
         yield made
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What is made of a source before pictures of it are taken."""
+
+    plan: Plan
+    mp4: Path
+
+
+Encode = Callable[[Path], Encoded]
 Transcode = Callable[[Path], Transcoded]
 Probed = Callable[[Path], Probe]
 
@@ -122,6 +131,23 @@ def probed(scratch: Scratch, limits: Limits) -> Probed:
             return asyncio.run(probe(folder, limits, max_duration=86_400))
 
     return run
+
+
+@pytest.fixture
+def encode_whole(scratch: Scratch, limits: Limits) -> Iterator[Encode]:
+    """Encodes a source that is not damaged."""
+    with ExitStack() as folders:
+
+        async def run(source: Path) -> Encoded:
+            folder = folders.enter_context(scratch.job())
+            shutil.copyfile(source, folder / "source")
+            plan = plan_encode(await probe(folder, limits, max_duration=600), threads=2)
+            log = await encode(folder, plan, limits, lambda _: None)
+            assert require_complete(folder / "out/hls", plan, log) == []
+            await make_mp4(folder, plan, limits)
+            return Encoded(plan, folder / "out/video.mp4")
+
+        yield lambda source: asyncio.run(run(source))
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ RATE = 30
 AUDIO_RATE = 48_000
 _SAMPLES = 1024
 _TONE_HERTZ = 1000
+# The tone repeats itself after a whole number of samples, at any usual rate.
+_PERIODS_A_SECOND = 100
 _TIME_BASE = Fraction(1, 1000)
 _FLV_HEAD_BYTES = 13
 _FLV_TAG_BYTES = 11
@@ -100,13 +102,13 @@ def _numbered(recording: Recording) -> Iterator[tuple[int, VideoFrame]]:
 def _tone(recording: Recording) -> Iterator[AudioFrame]:
     assert recording.audio
     start, end = recording.audio
+    period = recording.rate // _PERIODS_A_SECOND
+    waves = array("f", (0.5 * math.sin(2 * math.pi * _TONE_HERTZ * at / recording.rate) for at in range(period)))
+    waves *= 2 + _SAMPLES // period
     for at in range(0, round((end - start) * recording.rate), _SAMPLES):
-        wave = array(
-            "f", (0.5 * math.sin(2 * math.pi * _TONE_HERTZ * (at + each) / recording.rate) for each in range(_SAMPLES))
-        )
         frame = AudioFrame("fltp", recording.layout, _SAMPLES)
         for plane in frame.planes:
-            plane.update(wave.tobytes())
+            plane.update(waves[at % period : at % period + _SAMPLES].tobytes())
         frame.sample_rate = recording.rate
         frame.pts, frame.time_base = round(start * recording.rate) + at, Fraction(1, recording.rate)
         yield frame

@@ -39,26 +39,26 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("way", [ONE_PASS, pytest.param(CHUNKS, marks=pytest.mark.prove)], ids=["one pass", "chunks"])
-def test_a_video_half_of_which_cannot_be_decoded_fails_and_the_sentence_says_how_much(
-    way: dict[str, str], source: Path, videos: Any, workers: Any
+def test_much_damage_fails_and_a_little_is_told_in_the_record(
+    way: dict[str, str], source: Path, videos: Any, workers: Any, tmp_path: Path
 ):
+    other = tmp_path / "other.mp4"
+    shutil.copyfile(source, other)
+    half = videos.upload(damage(source, 4.0, SECONDS))
+    little = videos.upload(damage(damage(other, 7.5, SECONDS), 2.0, 3.0, "audio"))
     worker = workers.start(**way)
-    video_id = videos.upload(damage(source, 4.0, SECONDS))
-    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
-    assert record.error, worker.log()
-    assert record.error.code is FailureCode.INCOMPLETE
-    assert record.error.message.startswith("4.0 of the video's 8.0 seconds are missing")
 
+    failed = videos.wait_until(half, Status.READY, Status.FAILED)
+    assert failed.error, worker.log()
+    assert failed.error.code is FailureCode.INCOMPLETE
+    assert failed.error.message.startswith("4.0 of the video's 8.0 seconds are missing")
 
-def test_a_little_damage_is_told_in_the_record(source: Path, videos: Any, workers: Any, tmp_path: Path):
-    workers.start(**ONE_PASS)
-    video_id = videos.upload(damage(damage(source, 7.5, SECONDS), 2.0, 3.0, "audio"))
-    record = videos.wait_until(video_id, Status.READY, Status.FAILED)
-    assert record.status is Status.READY, record.error
-    told = {warning.code: warning.message for warning in record.warnings}
+    ready = videos.wait_until(little, Status.READY, Status.FAILED)
+    assert ready.status is Status.READY, ready.error
+    told = {warning.code: warning.message for warning in ready.warnings}
     assert set(told) == {WarningCode.FRAMES_MISSING, WarningCode.AUDIO_DAMAGED}
     assert told[WarningCode.FRAMES_MISSING].startswith("0.5 seconds")
-    folder = videos.fetch(rendition_prefix(video_id), tmp_path / "published")
+    folder = videos.fetch(rendition_prefix(little), tmp_path / "published")
     assert see(folder / "video.mp4").seconds == pytest.approx(SECONDS, abs=0.04)
 
 

@@ -1,9 +1,6 @@
 """Whatever the timestamps, the parameters and the audio: what is made of random tracks is all of them, in time."""
 
-import asyncio
-import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -11,18 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.worker.sources import AUDIO_RATE, Recording, Seen, see, set_times, write
+from tests.worker.conftest import Encode
+from tests.worker.sources import AUDIO_RATE, Recording, see, set_times, write
 from tests.worker.test_timestamps import require_heard, require_shown
 
-from vodstack_worker.completeness import require_complete
-from vodstack_worker.media_process import Limits
-from vodstack_worker.plans import Plan, plan_encode
-from vodstack_worker.probe import probe
-from vodstack_worker.scratch import Scratch
-from vodstack_worker.transcode import encode, make_mp4
-
 SIZES = [(160, 96), (320, 192), (80, 48)]
-Encode = Callable[[Path], tuple[Plan, Seen]]
 
 
 @dataclass(frozen=True)
@@ -74,12 +64,13 @@ def _changing(draw: st.DrawFn, first: Recording, rate: int) -> list[Recording]:
     return found
 
 
-def check(source: Source, run: Encode) -> None:
+def check(source: Source, encode_whole: Encode) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = write(Path(name) / f"source.{source.ending}", *source.recordings)
         set_times(path, source.wrong)
-        plan, seen = run(path)
-    rate = float(plan.probe.rate)
+        made = encode_whole(path)
+        seen = see(made.mp4)
+    rate = float(made.plan.probe.rate)
     times = source.times
     tracks = [recording.audio for recording in source.recordings if recording.audio]
     begin = min(times[0], *(start for start, _ in tracks)) if tracks else times[0]
@@ -94,26 +85,12 @@ def check(source: Source, run: Encode) -> None:
         require_heard(seen, tracks[0][0] - begin, tracks[-1][1] - begin, *joins)
 
 
-@pytest.fixture
-def run(scratch: Scratch, limits: Limits) -> Encode:
-    async def encoded(path: Path) -> tuple[Plan, Seen]:
-        with scratch.job() as folder:
-            shutil.copyfile(path, folder / "source")
-            plan = plan_encode(await probe(folder, limits, max_duration=600), threads=2)
-            log = await encode(folder, plan, limits, lambda _: None)
-            assert require_complete(folder / "out/hls", plan, log) == []
-            await make_mp4(folder, plan, limits)
-            return plan, see(folder / "out/video.mp4")
-
-    return lambda path: asyncio.run(encoded(path))
-
-
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(source=sources())
-def test_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
-    check(source, run)
+def test_random_tracks_are_whole_and_in_time(source: Source, encode_whole: Encode):
+    check(source, encode_whole)
 
 
 @pytest.mark.prove
@@ -125,5 +102,5 @@ def test_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
     derandomize=False,
 )
 @given(source=sources())
-def test_many_random_tracks_are_whole_and_in_time(source: Source, run: Encode):
-    check(source, run)
+def test_many_random_tracks_are_whole_and_in_time(source: Source, encode_whole: Encode):
+    check(source, encode_whole)

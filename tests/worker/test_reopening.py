@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from msgspec import structs
 from tests.aws_proxy import AwsProxy, Seen
@@ -28,6 +29,7 @@ def is_new_plan(seen: Seen) -> bool:
     return seen.operation == "PutItem" and '"sk": {"S": "plan"}' in seen.body.decode()
 
 
+@pytest.mark.prove
 def test_a_film_whose_chunks_were_given_up_is_made_of_chunks_once_the_cause_is_mended(
     videos: Any, workers: Any, proxy: AwsProxy, film: Path
 ):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.worker.conftest import Probed, Transcode
+from tests.worker.conftest import Encode, Probed
 from tests.worker.sources import AUDIO_RATE, Recording, Seen, see, set_times, steady, write
 
 AAC_SECONDS = 1024 / AUDIO_RATE
@@ -28,7 +28,7 @@ def require_heard(seen: Seen, start: float, end: float, *joins: float) -> None:
 
 
 SLIDES = [0.0, 5.0, 10.0, 11.0, 23.5]
-GAP = [*steady(20), *steady(20, start=31.0)]
+GAP = [*steady(20), *steady(20, start=13.0)]
 UNEVEN = {
     "slides": (Recording(times=SLIDES, audio=(0.0, 25.0)), 25.0),
     "gap": (Recording(times=GAP, audio=(0.0, GAP[-1])), GAP[-1] + 1 / 30),
@@ -44,10 +44,10 @@ UNEVEN = {
 
 @pytest.mark.parametrize("ending", ["mp4", pytest.param("mkv", marks=pytest.mark.prove)])
 @pytest.mark.parametrize("name", UNEVEN)
-def test_uneven_sources_keep_their_length_and_their_times(name: str, ending: str, tmp_path: Path, transcode: Transcode):
+def test_uneven_sources_keep_their_length_and_their_times(name: str, ending: str, tmp_path: Path, encode_whole: Encode):
     recording, seconds = UNEVEN[name]
-    made = transcode(write(tmp_path / f"source.{ending}", recording))
-    rate = float(made.probe.rate)
+    made = encode_whole(write(tmp_path / f"source.{ending}", recording))
+    rate = float(made.plan.probe.rate)
     seen = see(made.mp4)
     assert seen.seconds == pytest.approx(seconds, abs=1 / rate + 0.002)
     require_shown(seen, recording.times, rate)
@@ -66,12 +66,12 @@ def test_uneven_sources_keep_their_length_and_their_times(name: str, ending: str
     ],
 )
 def test_single_timestamps_that_are_wrong_cost_no_more_than_their_frames(
-    wrong: dict[int, float], tmp_path: Path, transcode: Transcode
+    wrong: dict[int, float], tmp_path: Path, encode_whole: Encode
 ):
     times = steady(90)
     path = write(tmp_path / "source.flv", Recording(times=times, audio=(0.0, 3.0)))
     set_times(path, wrong)
-    made = transcode(path)
+    made = encode_whole(path)
     seen = see(made.mp4)
     assert seen.seconds == pytest.approx(3.0, abs=0.035)
     assert set(range(90)) - {number for _, number in seen.frames} <= {each + more for each in wrong for more in (-1, 0)}
@@ -79,9 +79,9 @@ def test_single_timestamps_that_are_wrong_cost_no_more_than_their_frames(
         assert abs(times[number] - moment) < 0.1
 
 
-def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, transcode: Transcode):
+def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, encode_whole: Encode):
     one = Recording(times=steady(60), audio=(0.0, 2.0))
-    made = transcode(write(tmp_path / "source.flv", one, replace(one, first=60)))
+    made = encode_whole(write(tmp_path / "source.flv", one, replace(one, first=60)))
     seen = see(made.mp4)
     assert seen.seconds == pytest.approx(4.0, abs=0.1)
     assert {number for _, number in seen.frames} >= set(range(119)) - {59, 60}
@@ -89,21 +89,21 @@ def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, transcode: Transcode):
 
 
 @pytest.mark.parametrize("hours", [-2.0, 26.0])
-def test_a_transmission_whose_clock_jumps_goes_on(hours: float, tmp_path: Path, transcode: Transcode):
+def test_a_transmission_whose_clock_jumps_goes_on(hours: float, tmp_path: Path, encode_whole: Encode):
     one = Recording(times=steady(60, start=10_000.0), audio=(10_000.0, 10_002.0))
-    made = transcode(write(tmp_path / "source.ts", one, replace(one, first=60).shifted(hours * 3600)))
+    made = encode_whole(write(tmp_path / "source.ts", one, replace(one, first=60).shifted(hours * 3600)))
     seen = see(made.mp4)
     assert seen.seconds == pytest.approx(4.0, abs=0.1)
     assert {number for _, number in seen.frames} >= set(range(120)) - {59, 60}
     require_heard(seen, 0.0, 4.0, 2.0)
 
 
-def test_parameters_may_change_on_the_way(tmp_path: Path, transcode: Transcode):
+def test_parameters_may_change_on_the_way(tmp_path: Path, encode_whole: Encode):
     one = Recording(times=steady(45), audio=(0.0, 1.5))
     two = Recording(times=steady(45), audio=(0.0, 1.5), first=45, size=(320, 192), layout="mono", rate=44_100)
-    made = transcode(write(tmp_path / "source.ts", one, two.shifted(1.5), replace(one, first=90).shifted(3.0)))
+    made = encode_whole(write(tmp_path / "source.ts", one, two.shifted(1.5), replace(one, first=90).shifted(3.0)))
     seen = see(made.mp4)
-    assert (made.probe.facts.width, made.probe.facts.height) == (320, 192)
+    assert (made.plan.probe.facts.width, made.plan.probe.facts.height) == (320, 192)
     assert seen.seconds == pytest.approx(4.5, abs=0.04)
     require_shown(seen, steady(135), 30, slack=AAC_SECONDS)
     require_heard(seen, 0.0, 4.5, 1.5, 3.0)

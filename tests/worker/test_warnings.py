@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tests.worker.running import SMALL_CHUNKS, Videos, Workers
 from tests.worker.test_audio_check import garbled, make
 from tests.worker.test_truncation import FRAGMENTS, cut, parts, record
@@ -9,6 +10,7 @@ from tests.worker.test_truncation import FRAGMENTS, cut, parts, record
 from vodstack_contracts.videos import Status, WarningCode, Way
 
 
+@pytest.mark.prove
 def test_warnings_come_through_one_pass_and_through_chunks(
     ffmpeg: str, tmp_path: Path, videos: Videos, workers: Workers
 ):
