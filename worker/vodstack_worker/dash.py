@@ -73,8 +73,8 @@ def _text(caption: CaptionFile, duration: float) -> list[str]:
     bandwidth = max(1, round(caption.size_bytes * 8 / max(duration, 0.001)))
     return [
         f'<AdaptationSet contentType="text" mimeType="text/vtt" lang={quoteattr(track.language)}>',
-        f'<Role schemeIdUri="{_ROLE}" value="{"forced-subtitle" if track.forced else "subtitle"}"/>',
         f"<Label>{escape(track.label)}</Label>",
+        f'<Role schemeIdUri="{_ROLE}" value="{"forced-subtitle" if track.forced else "subtitle"}"/>',
         f'<Representation id="captions-{caption.name}" bandwidth="{bandwidth}">',
         f"<BaseURL>captions/{caption.name}.vtt</BaseURL>",
         "</Representation>",
