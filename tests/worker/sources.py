@@ -19,6 +19,8 @@ BITS = 10
 RATE = 30
 AUDIO_RATE = 48_000
 _SAMPLES = 1024
+# No frame is held back, so that packets of all tracks come in the order of time.
+_X264 = {"preset": "ultrafast", "tune": "zerolatency", "bf": "0", "g": "15"}
 _TONE_HERTZ = 1000
 # The tone repeats itself after a whole number of samples, at any usual rate.
 _PERIODS_A_SECOND = 100
@@ -63,7 +65,7 @@ def write(path: Path, *recordings: Recording) -> Path:
 
 def _write(path: Path, recording: Recording) -> None:
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "bf": "0", "g": "15"})
+        video = container.add_stream("libx264", rate=RATE, options=_X264)
         video.width, video.height = recording.size
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = _TIME_BASE

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.worker.conftest import Transcode
 from tests.worker.sources import Recording, damage, see, steady, write
 
 from vodstack_contracts.objects import rendition_prefix
-from vodstack_contracts.videos import FailureCode, Status, WarningCode
+from vodstack_contracts.videos import FailureCode, Status, VideoWarning, WarningCode
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.chunk_table import Standing
 from vodstack_worker.completeness import require_complete
@@ -60,6 +61,27 @@ def test_much_damage_fails_and_a_little_is_told_in_the_record(
     assert told[WarningCode.FRAMES_MISSING].startswith("0.5 seconds")
     folder = videos.fetch(rendition_prefix(little), tmp_path / "published")
     assert see(folder / "video.mp4").seconds == pytest.approx(SECONDS, abs=0.04)
+
+
+def test_a_recording_that_begins_without_a_key_frame_says_how_long_it_shows_a_still(
+    ffmpeg: str, tmp_path: Path, scratch: Scratch, limits: Limits
+):
+    whole = tmp_path / "whole.ts"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=30:duration=6"]
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "90", "-sc_threshold", "0"]
+    subprocess.run([ffmpeg, "-v", "error", *picture, *encoding, whole], check=True)
+    data = whole.read_bytes()
+
+    async def run(folder: Path) -> list[VideoWarning]:
+        (folder / "source").write_bytes(data[: 188 * 3] + data[188 * (len(data) // 188 // 4) :])
+        plan = plan_encode(await probe(folder, limits, max_duration=60), threads=1)
+        log = await encode(folder, plan, limits, lambda _: None)
+        return require_complete(folder / "out/hls", plan, log)
+
+    with scratch.job() as folder:
+        (warning,) = asyncio.run(run(folder))
+    assert warning.code is WarningCode.FRAMES_MISSING
+    assert 1.0 < float(warning.message.split()[0]) < 2.5
 
 
 @dataclass(frozen=True)

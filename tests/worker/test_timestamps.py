@@ -1,5 +1,6 @@
 """Every frame is shown at its time and audio lasts as long as the video, however unevenly the source came."""
 
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,49 @@ def test_a_transmission_whose_clock_jumps_goes_on(hours: float, tmp_path: Path, 
     assert seen.seconds == pytest.approx(4.0, abs=0.1)
     assert {number for _, number in seen.frames} >= set(range(120)) - {59, 60}
     require_heard(seen, 0.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "heard"),
+    [
+        pytest.param((0.0, 1.0), (0.0, 4.0), [(0.0, 1.0), (3.0, 7.0)], id="audio that ends early"),
+        pytest.param((0.0, 3.0), (2.0, 4.0), [(0.0, 3.0), (5.0, 7.0)], id="audio that begins late"),
+        pytest.param(None, (0.0, 4.0), [(3.0, 7.0)], id="audio in the second alone"),
+    ],
+)
+def test_recordings_are_joined_in_sync_whatever_of_them_is_heard(
+    first: tuple[float, float] | None,
+    second: tuple[float, float],
+    heard: list[tuple[float, float]],
+    tmp_path: Path,
+    encode_whole: Encode,
+):
+    one = Recording(times=steady(90), audio=first)
+    two = Recording(times=steady(120), audio=second, first=90)
+    made = encode_whole(write(tmp_path / "source.flv", one, two))
+    seen = see(made.mp4)
+    assert seen.seconds == pytest.approx(7.0, abs=0.1)
+    for moment, loud in seen.audio:
+        if all(abs(moment - edge) > 6 * AAC_SECONDS for each in heard for edge in each):
+            assert loud == any(start < moment < end for start, end in heard), moment
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_with_b_frames_the_last_frame_stays_no_longer_than_its_own_length(
+    ending: str, ffmpeg: str, tmp_path: Path, probed: Probed
+):
+    path = tmp_path / f"slides.{ending}"
+    slides = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=160x96:rate=30:duration=2",
+        "-vf",
+        "setpts='if(gte(N,50),PTS+20/TB,PTS)'",
+    ]
+    encoding = ["-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "600"]
+    subprocess.run([ffmpeg, "-v", "error", *slides, *encoding, path], check=True)
+    assert probed(path).facts.duration_seconds == pytest.approx(22.0, abs=0.04)
 
 
 def test_parameters_may_change_on_the_way(tmp_path: Path, encode_whole: Encode):

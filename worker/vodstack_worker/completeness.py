@@ -17,6 +17,11 @@ from vodstack_worker.probed import AudioTrack
 # An encoder of AAC works in frames of so many samples; one is put before the first, and the last is filled up.
 AAC_SAMPLES = 1024
 _PRIMING_SAMPLES = AAC_SAMPLES
+_WORTH_TELLING_SECONDS = 0.05
+# Where each packet holds one frame that is shown. A decoder that is not asked for all of its frames keeps some.
+_FRAMES_AS_PACKETS = frozenset({"mov", "matroska", "mpegts", "flv"})
+_CODECS_OF_FRAMES = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd"})
+_SILENT_SECONDS = 1.0
 
 
 def count_frames(home: Path, plan: Plan, first: int = 0, prefix: str = "") -> int:
@@ -54,6 +59,7 @@ def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning
         require_frames(count_frames(hls / rung.name, plan), plan)
     for name in plan.audio_names:
         require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
+    missing = max(missing, _silently_lost(plan, log))
     warnings = [_frames_missing(missing)] if missing > 1 / rate else []
     lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
     return [*warnings, *audio_warnings(lost)]
@@ -79,8 +85,8 @@ def lost_audio(track: AudioTrack, log: EncodeLog) -> float:
 
 
 def audio_warnings(seconds: float) -> list[VideoWarning]:
-    """For so many seconds that are silent; none for less than a frame of audio."""
-    if seconds * AUDIO_RATE <= AAC_SAMPLES:
+    """For so many seconds that are silent; none for what is hardly heard."""
+    if seconds < _WORTH_TELLING_SECONDS:
         return []
     message = f"{seconds:.1f} seconds of the audio could not be decoded and are silent. The original is damaged there."
     return [VideoWarning(code=WarningCode.AUDIO_DAMAGED, message=message)]
@@ -102,6 +108,16 @@ def _lost(decoded: Decoded | None, seconds: float) -> float:
         return 0.0
     packets = min(decoded.errors, decoded.packets - decoded.frames)
     return max(0, packets) / decoded.packets * seconds
+
+
+def _silently_lost(plan: Plan, log: EncodeLog) -> float:
+    """How long frames last of which decoders say nothing, as at the beginning of a recording that has no key frame."""
+    decoded = log.decoded.get(plan.probe.video_index)
+    one_frame_each = plan.probe.demuxer in _FRAMES_AS_PACKETS and plan.probe.facts.video_codec in _CODECS_OF_FRAMES
+    if decoded is None or not decoded.packets or plan.probe.field_size or not one_frame_each:
+        return 0.0
+    seconds = (decoded.packets - decoded.frames) / decoded.packets * _seconds(plan)
+    return seconds if seconds > _SILENT_SECONDS else 0.0
 
 
 def _frames_missing(seconds: float) -> VideoWarning:

@@ -13,6 +13,8 @@ AUDIO_RATE = 48_000
 
 _WIDEST_PIXEL = 8
 _SPARE_SECONDS = 1.0
+# Less than a frame of any usual codec: shorter gaps come from clocks that count in milliseconds.
+_SHORTEST_GAP_SECONDS = 0.015
 # Rounding to even sizes changes a shape by less; a frame of another shape is shown whole, between bars.
 _SHAPE_TOLERANCE = 0.05
 
@@ -80,6 +82,6 @@ def _audio_graphs(plan: Plan) -> list[str]:
         for track, name in zip(plan.probe.audios, plan.audio_names, strict=True)
         for graph in (
             f"[0:{track.index}]{alike},{silence}[d{name}]",
-            f"[d{name}]aresample=async=1:first_pts=0,atrim=end_sample={samples}[{name}]",
+            f"[d{name}]aresample=async=1:min_hard_comp={_SHORTEST_GAP_SECONDS}:first_pts=0,atrim=end_sample={samples}[{name}]",
         )
     ]

@@ -1,6 +1,7 @@
 """Jumps of a clock, and how they are corrected: recordings that were joined, and single timestamps that are wrong."""
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,6 @@ _SHORTEST_JUMP_SECONDS = 0.1
 _JUMP_INTERVALS = 2.0
 # How many timestamps in a row may be wrong before they are taken for a clock that begins anew.
 _LONGEST_ERROR = 3
-_ERROR_INTERVALS = 4.0
 # How far apart two tracks of one recording begin and end.
 _SKEW_SECONDS = 5.0
 _SAMPLE = 2000
@@ -37,6 +37,19 @@ class Corrections(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Clock:
+    """When the packets of a track are decoded, NaN where that is not known, and their places in the file."""
+
+    moments: "array[float]"
+    places: "array[int]"
+
+    def follow(self, place: int) -> int | None:
+        """The first packet with a time that comes after a `place` in the file."""
+        begin = bisect_right(self.places, place)
+        return next((number for number in range(begin, len(self.places)) if not isnan(self.moments[number])), None)
+
+
+@dataclass(frozen=True)
 class _Jump:
     """The packet at which time goes on from elsewhere: after `before`, at `moment`; `seconds` too early, or late."""
 
@@ -54,34 +67,50 @@ class _Error:
     seconds: float
 
 
-def find_corrections(tracks: Sequence["array[float]"], *, joined: bool) -> list[Corrections]:
+def find_corrections(tracks: Sequence[Clock], *, joined: bool) -> list[Corrections]:
     """Corrections for tracks of one file, by their decoding times, so that each runs on and they keep their sync.
 
     `joined` tells that the container may hold several recordings, one after the other. The first track is the one
     whose jumps count; where another runs on meanwhile, the first overlaps itself or pauses, and is left as it is.
     """
-    errors, jumps = zip(*(_read_track(moments, joined=joined) for moments in tracks), strict=True)
+    read = [_read_track(track.moments, joined=joined) for track in tracks]
+    jumps = [found for _, found in read]
     shifts: list[list[_Jump]] = [[] for _ in tracks]
-    for jump in jumps[0] or max(jumps, key=len):
-        alike = [next((each for each in found if _is_alike(jump, each)), None) for found in jumps]
-        if any(other is None and _runs_on(moments, jump) for other, moments in zip(alike, tracks, strict=True)):
+    for jump in jumps[0]:
+        place = tracks[0].places[jump.packet]
+        alike = [_alike(jump, found, track, place) for found, track in zip(jumps, tracks, strict=True)]
+        if None in alike:
             continue
-        seconds = max(each.seconds for each in alike if each)
-        for shift, each in zip(shifts, alike, strict=True):
-            if each:
-                shift.append(_Jump(each.packet, each.before, each.moment, seconds))
-    return [_corrections(wrong, shift) for wrong, shift in zip(errors, shifts, strict=True)]
+        made = [each for each in alike if each]
+        seconds = max(each.seconds for each in made)
+        for shift, each in zip(shifts, made, strict=True):
+            shift.append(_Jump(each.packet, each.before, each.moment, seconds))
+    return [_corrections(wrong, shift) for (wrong, _), shift in zip(read, shifts, strict=True)]
+
+
+def _alike(jump: _Jump, found: list[_Jump], track: Clock, place: int) -> _Jump | None:
+    """How a track makes the same jump; None where it runs on without.
+
+    One that has nothing at that moment, for audio begins late or ends early, follows with its next packet.
+    """
+    own = next((each for each in found if _is_alike(jump, each)), None)
+    after = track.follow(place)
+    if own or after is None:
+        return own or _Jump(len(track.places), jump.before, jump.moment, jump.seconds)
+    if not _is_beyond(jump, track.moments[after]):
+        return None
+    # Tracks are interleaved loosely: some of its packets may come before the other's jump.
+    while after and _is_beyond(jump, track.moments[after - 1]):
+        after -= 1
+    return _Jump(after, jump.before, jump.moment, jump.seconds)
+
+
+def _is_beyond(jump: _Jump, moment: float) -> bool:
+    return abs(moment - jump.moment) < abs(moment - jump.before)
 
 
 def _is_alike(one: _Jump, other: _Jump) -> bool:
     return abs(one.seconds - other.seconds) < _SKEW_SECONDS and abs(one.moment - other.moment) < _SKEW_SECONDS
-
-
-def _runs_on(moments: "array[float]", jump: _Jump) -> bool:
-    """Whether a track without this jump has packets where it would have to have made it."""
-    if jump.seconds > 0:
-        return any(moment > jump.before + _SKEW_SECONDS for moment in moments)
-    return any(jump.before + _SKEW_SECONDS < moment < jump.moment - _SKEW_SECONDS for moment in moments)
 
 
 def _corrections(errors: Sequence[_Error], jumps: Sequence[_Jump]) -> Corrections:
@@ -113,11 +142,9 @@ def _read_track(moments: "array[float]", *, joined: bool) -> tuple[list[_Error],
         if not (step < -least or step > most):
             last = last if isnan(step) else at
             continue
-        if step < 0 and (begin := _ahead(moments, last, moments[at], interval)) is not None:
-            errors += _replaced(moments, begin, at, interval)
-        elif (after := _behind(moments, at, moments[last], interval)) is not None:
-            errors += _replaced(moments, at, after, interval)
-            at = after
+        if run := _wrong_run(moments, at):
+            errors += _replaced(moments, *run, interval)
+            at = max(at, run[1])
         else:
             jumps.append(_Jump(at, moments[last], moments[at], moments[last] + interval - moments[at]))
         last = at
@@ -139,18 +166,13 @@ def _interval(moments: "array[float]") -> float:
     return median(forward) if forward else 0.0
 
 
-def _ahead(moments: "array[float]", last: int, moment: float, interval: float) -> int | None:
-    """The first of the few packets before this `moment` that were too late, if it goes on where those before ended."""
-    for begin in range(last, max(0, last - _LONGEST_ERROR), -1):
-        step = moment - moments[begin - 1]
-        if 0 <= step <= (last - begin + 2) * _ERROR_INTERVALS * interval:
-            return begin
-    return None
-
-
-def _behind(moments: "array[float]", at: int, before: float, interval: float) -> int | None:
-    """The packet after the few from `at` on that are wrong, if it goes on where time stood `before`."""
-    for after in range(at + 1, min(len(moments), at + 1 + _LONGEST_ERROR)):
-        if 0 <= moments[after] - before <= (after - at + 1) * _ERROR_INTERVALS * interval:
-            return after
+def _wrong_run(moments: "array[float]", at: int) -> tuple[int, int] | None:
+    """The few packets around `at`, the end left out, without which time runs on, and within which it does not."""
+    for length in range(1, _LONGEST_ERROR + 1):
+        for begin in range(max(1, at - length), at + 1):
+            end = begin + length
+            if end >= len(moments) or not moments[begin - 1] <= moments[end]:
+                continue
+            if not any(moments[begin - 1] <= moment <= moments[end] for moment in moments[begin:end]):
+                return begin, end
     return None

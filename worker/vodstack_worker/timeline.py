@@ -13,35 +13,40 @@ from av.packet import Packet
 
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import FrameSamples
-from vodstack_worker.jumps import Corrections, find_corrections
+from vodstack_worker.jumps import Clock, Corrections, find_corrections
 from vodstack_worker.parameters import Parameters
 
 AV_TIME_BASE = 1_000_000
 _MAX_KEYS = 4096
+_LONGEST_LAST_SECONDS = 3600.0
 # Containers whose clock may begin anew in the middle, because recordings are joined or a transmission is.
 _JOINED = frozenset({"mpegts", "mpeg", "flv", "ogg"})
 
 
 @dataclass
 class Track:
-    """Packets of one stream, in order of decoding: when each is decoded, shown, and for how long.
+    """Packets of one stream, in order of decoding: when each is decoded, shown, and for how long; `places` in the file.
 
-    What the container cuts off is not `kept`, but counts as a packet.
+    What the container cuts off is not `kept`, and has no time of decoding, but counts as a packet.
     """
 
     decoded: "array[float]" = field(default_factory=lambda: array("d"))
     shown: "array[float]" = field(default_factory=lambda: array("d"))
     lengths: "array[float]" = field(default_factory=lambda: array("f"))
     kept: bytearray = field(default_factory=bytearray)
+    places: "array[int]" = field(default_factory=lambda: array("Q"))
 
-    def add(self, packet: "Packet[Any]") -> None:
+    def add(self, packet: "Packet[Any]", place: int) -> None:
         base = packet.time_base
         shown = packet.dts if packet.pts is None else packet.pts
         decoded = packet.pts if packet.dts is None else packet.dts
+        if packet.is_discard:
+            decoded = None
         self.shown.append(nan if shown is None else float(shown * base))
         self.decoded.append(nan if decoded is None else float(decoded * base))
         self.lengths.append(float((packet.duration or 0) * base))
         self.kept.append(shown is not None and not packet.is_discard)
+        self.places.append(place)
 
 
 @dataclass
@@ -85,7 +90,7 @@ class Timeline:
 
     def corrections(self, demuxer: str) -> tuple[Corrections, dict[int, Corrections]]:
         """Those of the video's jumps, and of each audio track's."""
-        tracks = [self.video.decoded, *(track.decoded for track in self.audio.values())]
+        tracks = [Clock(track.decoded, track.places) for track in (self.video, *self.audio.values())]
         video, *audio = find_corrections(tracks, joined=demuxer in _JOINED)
         return video, dict(zip(self.audio, audio, strict=True))
 
@@ -98,14 +103,14 @@ def scan(container: InputContainer, video: int, audio: Sequence[int], samples: F
     stream = container.streams[video]
     parameters = Parameters(stream.codec_context.name)
     wanted = [each for each in container.streams if each.index == video or each.index in timeline.audio]
-    for packet in container.demux(wanted):
+    for place, packet in enumerate(container.demux(wanted)):
         # The empty packets with which PyAV ends have no time; an empty one that has repeats the frame before.
         if packet.size == 0 and packet.dts is None:
             continue
         if packet.stream_index != video:
-            timeline.audio[packet.stream_index].add(packet)
+            timeline.audio[packet.stream_index].add(packet, place)
             continue
-        timeline.video.add(packet)
+        timeline.video.add(packet, place)
         if packet.size:
             timeline.changes |= parameters.change(packet)
         timeline.untimed |= packet.pts is None
@@ -123,13 +128,26 @@ def measure(track: Track, corrections: Corrections) -> Extent | None:
     if not kept:
         return None
     last = max(kept)
-    # Of packets that are shown at one moment, the longest counts.
-    ends = (moment + length for moment, length, keep in zip(shown, track.lengths, track.kept, strict=True) if keep)
     gaps = [after - before for before, after in pairwise(sorted(kept)) if after > before]
+    interval = median(gaps) if gaps else None
     return Extent(
         start=min(kept),
         last=last,
-        end=max(last, *ends) if len(kept) > 1 else next(ends),
+        end=last + _last_length(track, shown, last, interval),
         packets=len(kept),
-        interval=median(gaps) if gaps else None,
+        interval=interval,
     )
+
+
+def _last_length(track: Track, shown: "array[float]", last: float, interval: float | None) -> float:
+    """How long what is shown last stays.
+
+    Containers that tell lengths by decoding times tell another frame's there, unless it is decoded last as well. One
+    that lasts for hours is no length.
+    """
+    at = max(number for number, keep in enumerate(track.kept) if keep and shown[number] == last)
+    length = track.lengths[at]
+    if interval is None:
+        return length
+    is_whole = not any(track.kept[at + 1 :]) and length <= _LONGEST_LAST_SECONDS
+    return length if is_whole else min(length, interval)
