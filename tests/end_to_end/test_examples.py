@@ -150,6 +150,7 @@ def test_the_player_says_what_is_wrong(api: str, browser: str, tmp_path: Path):
             page.wait_for(f"document.querySelector('[role=status]').textContent.includes({json.dumps(words)})", 10)
 
 
+@pytest.mark.prove
 def test_an_upload_that_is_cancelled_leaves_nothing(uploaded: dict[str, Any], uploader: Page, api: str, film: Path):
     _click(uploader, "Done")
     video_id = _start(uploader, film, api)

@@ -61,7 +61,8 @@ def terminal() -> Iterator[list[Terminal]]:
             continue
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.prove)])
+@pytest.mark.prove
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_make_without_noise(number, terminal):
     port, metrics_port = free_port(), free_port()
     make = Terminal("up", f"PORT={port}", f"METRICS_PORT={metrics_port}")

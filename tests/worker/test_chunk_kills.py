@@ -153,6 +153,7 @@ def test_lost_chunk_jobs_are_sent_again_with_the_arrival(videos: Any, workers: A
     walk.require_end(video_id, kills=1)
 
 
+@pytest.mark.prove
 def test_chunks_that_do_not_fit_lead_to_one_pass_and_the_record_says_why(
     videos: Any, workers: Any, proxy: AwsProxy, film: Path
 ):

@@ -85,6 +85,7 @@ def test_an_encode_that_holds_too_much_is_given_up_with_a_word_of_what_to_do(
     assert refused.value.failure.code is FailureCode.LIMIT_EXCEEDED
 
 
+@pytest.mark.prove
 def test_a_picture_for_which_there_is_no_memory_fails_and_the_worker_goes_on(
     videos: Any, workers: Any, ffmpeg: str, tiny_clip: Path, tmp_path: Path
 ):
