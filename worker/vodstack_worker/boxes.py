@@ -1,6 +1,7 @@
 """Parts of an MP4 or a Matroska file: where they begin and end, read without their content."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 _BLOCK_BYTES = 64 * 1024
@@ -9,6 +10,8 @@ _LARGE_BOX_HEAD_BYTES = 16
 _ELEMENT_HEAD_BYTES = 12
 _LONGEST_ID_BYTES = 4
 _LONGEST_SIZE_BYTES = 8
+# What is not looked through is not judged: a hostile file has millions of parts.
+MOST_PARTS = 200
 
 
 class FileBytes(Protocol):
@@ -78,3 +81,19 @@ def elements(file: FileBytes, start: int, end: int) -> Iterator[Part]:
         stop = end if open_ended else content + length
         yield Part(head[:named], start, content, stop, open_ended)
         start = stop
+
+
+def boxes_in(file: Window, part: Part | None, head: int = 0) -> Iterator[Part]:
+    """The first boxes of a box, behind a `head` of so many bytes; none where there is no such box."""
+    if part is not None:
+        yield from islice(boxes(file, part.content + head, min(part.end, file.size)), MOST_PARTS)
+
+
+def child_box(file: Window, part: Part | None, kind: bytes) -> Part | None:
+    return next((child for child in boxes_in(file, part) if child.kind == kind), None)
+
+
+def elements_in(file: Window, part: Part | None) -> Iterator[Part]:
+    """The first elements of an element; none where there is no such element."""
+    if part is not None:
+        yield from islice(elements(file, part.content, min(part.end, file.size)), MOST_PARTS)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from vodstack_contracts.videos import FailureCode
-from vodstack_worker.boxes import FileBytes, Part, Window, boxes, elements
+from vodstack_worker.boxes import MOST_PARTS, FileBytes, Part, Window, boxes, boxes_in, child_box, elements, elements_in
 from vodstack_worker.errors import GiveUpError
 
-_MOST_PARTS = 200
 _CONFIGURATIONS = frozenset({b"dvcC", b"dvvC", b"dvwC"})
 _CONFIGURATION_BYTES = 5
 # Profile 5 is IPTPQc2 alone; those of AV1 and MV-HEVC are where they claim no compatibility.
@@ -54,47 +53,33 @@ def _is_alone(configuration: bytes) -> bool:
 
 
 def _tracks_of_mp4(file: Window) -> Iterator[bool]:
-    moov = next((part for part in islice(boxes(file, 0, file.size), _MOST_PARTS) if part.kind == b"moov"), None)
-    for track in _boxes_in(file, moov):
-        media = _child(file, track, b"mdia") if track.kind == b"trak" else None
-        handler = _child(file, media, b"hdlr")
+    moov = next((part for part in islice(boxes(file, 0, file.size), MOST_PARTS) if part.kind == b"moov"), None)
+    for track in boxes_in(file, moov):
+        media = child_box(file, track, b"mdia") if track.kind == b"trak" else None
+        handler = child_box(file, media, b"hdlr")
         if handler is None or file.read(handler.content + 8, 4) != b"vide":
             continue
         part: Part | None = track
         for kind in _WAY_TO_ENTRIES:
-            part = _child(file, part, kind)
-        entries = _boxes_in(file, part, _STSD_HEAD_BYTES)
-        inner = (each for entry in entries for each in _boxes_in(file, entry, _VIDEO_ENTRY_HEAD_BYTES))
+            part = child_box(file, part, kind)
+        entries = boxes_in(file, part, _STSD_HEAD_BYTES)
+        inner = (each for entry in entries for each in boxes_in(file, entry, _VIDEO_ENTRY_HEAD_BYTES))
         records = (each for each in inner if each.kind in _CONFIGURATIONS)
         yield any(_is_alone(file.read(each.content, _CONFIGURATION_BYTES)) for each in records)
 
 
-def _boxes_in(file: Window, part: Part | None, head: int = 0) -> Iterator[Part]:
-    if part is not None:
-        yield from islice(boxes(file, part.content + head, min(part.end, file.size)), _MOST_PARTS)
-
-
-def _child(file: Window, part: Part | None, kind: bytes) -> Part | None:
-    return next((child for child in _boxes_in(file, part) if child.kind == kind), None)
-
-
 def _tracks_of_matroska(file: Window) -> Iterator[bool]:
     segment = next((each for each in elements(file, 0, file.size) if each.kind == _SEGMENT), None)
-    for part in _elements_in(file, segment):
+    for part in elements_in(file, segment):
         if part.kind == _CLUSTER:
             return
-        for track in _elements_in(file, part if part.kind == _TRACKS else None):
-            inner = list(_elements_in(file, track)) if track.kind == _TRACK else []
+        for track in elements_in(file, part if part.kind == _TRACKS else None):
+            inner = list(elements_in(file, track)) if track.kind == _TRACK else []
             if any(each.kind == _TRACK_TYPE and file.read(each.content, 1) == bytes([_VIDEO]) for each in inner):
                 yield any(_is_mapped_alone(file, each) for each in inner if each.kind == _MAPPING)
 
 
 def _is_mapped_alone(file: Window, mapping: Part) -> bool:
     """By a track's BlockAdditionMapping."""
-    values = {each.kind: file.read(each.content, _CONFIGURATION_BYTES) for each in _elements_in(file, mapping)}
+    values = {each.kind: file.read(each.content, _CONFIGURATION_BYTES) for each in elements_in(file, mapping)}
     return values.get(_MAPPING_TYPE, b"")[:4] in _CONFIGURATIONS and _is_alone(values.get(_MAPPING_DATA, b""))
-
-
-def _elements_in(file: Window, part: Part | None) -> Iterator[Part]:
-    if part is not None:
-        yield from islice(elements(file, part.content, min(part.end, file.size)), _MOST_PARTS)

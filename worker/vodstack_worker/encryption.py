@@ -5,10 +5,9 @@ from itertools import islice
 
 from vodstack_contracts.containers import find_transport_packets
 from vodstack_contracts.videos import FailureCode
-from vodstack_worker.boxes import FileBytes, Part, Window, boxes, elements
+from vodstack_worker.boxes import MOST_PARTS, FileBytes, Part, Window, boxes, boxes_in, child_box, elements, elements_in
 from vodstack_worker.errors import GiveUpError
 
-_MOST_PARTS = 200
 _MOST_ENCODINGS = 8
 # Sample entries of Common Encryption (ISO/IEC 23001-7, all schemes) and of FairPlay.
 _ENCRYPTED_ENTRIES = frozenset({b"encv", b"enca", b"drmi", b"drms"})
@@ -69,10 +68,9 @@ def _tracks_of_mp4(file: FileBytes) -> tuple[list[bool], list[bool]]:
     video: list[bool] = []
     audio: list[bool] = []
     window = Window(file)
-    moov = next((part for part in islice(boxes(file, 0, file.size), _MOST_PARTS) if part.kind == b"moov"), None)
-    for track in _children(window, moov, b"trak"):
-        media = next(_children(window, track, b"mdia"), None)
-        handler = next(_children(window, media, b"hdlr"), None)
+    moov = next((part for part in islice(boxes(file, 0, file.size), MOST_PARTS) if part.kind == b"moov"), None)
+    for track in (part for part in boxes_in(window, moov) if part.kind == b"trak"):
+        handler = child_box(window, child_box(window, track, b"mdia"), b"hdlr")
         kind = window.read(handler.content + 8, 4) if handler else b""
         found = {b"vide": video, b"soun": audio}.get(kind)
         if found is not None:
@@ -80,31 +78,23 @@ def _tracks_of_mp4(file: FileBytes) -> tuple[list[bool], list[bool]]:
     return video, audio
 
 
-def _children(file: Window, part: Part | None, kind: bytes) -> Iterator[Part]:
-    if part is not None:
-        found = islice(boxes(file, part.content, min(part.end, file.size)), _MOST_PARTS)
-        yield from (child for child in found if child.kind == kind)
-
-
 def _sample_entries(file: Window, track: Part) -> Iterator[bytes]:
     part: Part | None = track
     for kind in _WAY_TO_ENTRIES:
-        part = next(_children(file, part, kind), None)
-    if part is not None:
-        entries = boxes(file, part.content + _STSD_HEAD_BYTES, min(part.end, file.size))
-        yield from (entry.kind for entry in islice(entries, _MOST_PARTS))
+        part = child_box(file, part, kind)
+    yield from (entry.kind for entry in boxes_in(file, part, _STSD_HEAD_BYTES))
 
 
 def _tracks_of_matroska(file: FileBytes) -> tuple[list[bool], list[bool]]:
     window = Window(file)
     kinds: dict[int, list[bool]] = {1: [], 2: []}
     segment = next((each for each in elements(window, 0, file.size) if each.kind == _MATROSKA_SEGMENT), None)
-    for part in _inside(window, segment):
+    for part in elements_in(window, segment):
         if part.kind == _MATROSKA_CLUSTER:
             break
-        tracks = _inside(window, part) if part.kind == _MATROSKA_TRACKS else ()
+        tracks = elements_in(window, part) if part.kind == _MATROSKA_TRACKS else ()
         for track in (each for each in tracks if each.kind == _MATROSKA_TRACK):
-            named = next((each for each in _inside(window, track) if each.kind == _MATROSKA_TRACK_TYPE), None)
+            named = next((each for each in elements_in(window, track) if each.kind == _MATROSKA_TRACK_TYPE), None)
             kind = int.from_bytes(window.read(named.content, 1)) if named else 0
             if kind in kinds:
                 kinds[kind].append(_has_encryption(window, track))
@@ -115,15 +105,10 @@ def _has_encryption(file: Window, track: Part) -> bool:
     wanted = (_MATROSKA_ENCODINGS, _MATROSKA_ENCODING, _MATROSKA_ENCRYPTION)
     parts = [track]
     for kind in wanted:
-        found = [child for part in parts for child in _inside(file, part) if child.kind == kind]
+        found = [child for part in parts for child in elements_in(file, part) if child.kind == kind]
         # A track has one or two; a hostile file has thousands.
         parts = found[:_MOST_ENCODINGS]
     return bool(parts)
-
-
-def _inside(file: Window, part: Part | None) -> Iterator[Part]:
-    if part is not None:
-        yield from islice(elements(file, part.content, min(part.end, file.size)), _MOST_PARTS)
 
 
 def _is_encrypted_asf(file: FileBytes) -> bool:
