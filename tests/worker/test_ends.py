@@ -53,7 +53,7 @@ def plan_of(seconds: float) -> Plan:
             facts=facts,
             demuxer="mov",
             video_index=0,
-            audios=[AudioTrack(index=1, seconds=seconds, packets=round(seconds * 47))],
+            audios=[AudioTrack(index=1, seconds=seconds)],
             grid=Grid(
                 rate_numerator=25,
                 rate_denominator=1,
@@ -64,7 +64,6 @@ def plan_of(seconds: float) -> Plan:
                 hold=0.04,
             ),
             corrections=Corrections(),
-            packets=round(seconds * 25),
             field_size=None,
             upright=True,
             start=0.0,

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 from vodstack_contracts.videos import AudioRole
 from vodstack_worker.arguments import INIT
 from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
+from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.ladder import Rung
 from vodstack_worker.playlists import AUDIO_CODECS_STRING, AudioRendition, MediaPlaylist
 
@@ -16,7 +17,6 @@ _ROOT = (
     ' mediaPresentationDuration="{duration}" minBufferTime="PT4S">'
 )
 _TIMESCALE = 1_000_000
-_AUDIO_RATE = 48_000
 _ROLE = "urn:mpeg:dash:role:2011"
 _FOR_THE_BLIND = '<Accessibility schemeIdUri="urn:tva:metadata:cs:AudioPurposeCS:2007" value="1"/>'
 
@@ -62,7 +62,7 @@ def _audio(number: int, audio: AudioRendition) -> list[str]:
         *(f'<Role schemeIdUri="{_ROLE}" value="{role}"/>' for role in roles),
         *_template(audio.playlist),
         _representation(
-            audio.name, AUDIO_CODECS_STRING, audio.playlist.peak_bitrate, f'audioSamplingRate="{_AUDIO_RATE}"'
+            audio.name, AUDIO_CODECS_STRING, audio.playlist.peak_bitrate, f'audioSamplingRate="{AUDIO_RATE}"'
         ),
         "</AdaptationSet>",
     ]

@@ -8,7 +8,6 @@ _INPUT = re.compile(
     r"Input stream #0:(\d+) \((?:video|audio)\): (\d+) packets read .*; (\d+) frames decoded; (\d+) decode errors"
 )
 _GRID = re.compile(r"\[Parsed_fps_\d+ @ .*\] \[verbose\] (\d+) frames in, (\d+) frames out;")
-_MUXED = re.compile(r"Output stream #0:(\d+) \((?:video|audio)\): (?:.*; )?(\d+) packets muxed")
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,12 @@ class Decoded:
 
 @dataclass
 class EncodeLog:
-    """Reads the lines of `-v level+verbose`. `decoded` goes by the source's track, `muxed` by that of the first output.
+    """Reads the lines of `-v level+verbose`. `decoded` goes by the source's track.
 
     `grid_frames` are those that the source's own frames fill, the last one's stay left out.
     """
 
     decoded: dict[int, Decoded] = field(default_factory=dict[int, Decoded])
-    muxed: dict[int, int] = field(default_factory=dict[int, int])
     grid_frames: int = 0
 
     def read(self, line: str) -> bool:
@@ -38,6 +36,4 @@ class EncodeLog:
             self.decoded[index] = Decoded(packets, frames, errors)
         elif found := _GRID.search(line):
             self.grid_frames = max(self.grid_frames, int(found[2]))
-        elif found := _MUXED.search(line):
-            self.muxed[int(found[1])] = int(found[2])
         return bool(_SERIOUS.search(line))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol, cast
 
+import av
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
@@ -23,7 +24,6 @@ _FIRST_FRAMES = 5
 _SAMPLES = 16
 _SHORTEST_STEP_SECONDS = 2.0
 _WIDEST_PIXEL = 8
-_AV_TIME_BASE = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class FrameSamples:
         # Any of them would do; more of the first would outweigh what follows.
         first = next((sample for sample in self.found if sample.interlaced), self.found[0])
         self.found = [first]
-        seconds = (container.duration or 0) / _AV_TIME_BASE
+        seconds = (container.duration or 0) / av.time_base
         self.step_seconds = max(_SHORTEST_STEP_SECONDS, seconds / _SAMPLES)
 
     def offer(self, packet: "Packet[Any]", moment: float) -> None:

@@ -92,7 +92,6 @@ def _assemble(
         audios=audios,
         grid=grid,
         corrections=corrections,
-        packets=video.packets,
         field_size=samples.field_size,
         upright=samples.upright,
         colours=samples.colours,
@@ -123,7 +122,7 @@ def _audio_tracks(
         elif len(found.pieces) > _MOST_JUMPS:
             continue
         seconds = extent.end - extent.start
-        audio = AudioTrack(index=sound.index, seconds=seconds, packets=extent.packets, corrections=found, choice=choice)
+        audio = AudioTrack(index=sound.index, seconds=seconds, corrections=found, choice=choice)
         audios.append(audio)
         extents.append(extent)
     return audios, extents

@@ -20,14 +20,13 @@ MAX_PIXELS = 8192 * 4608
 
 
 class AudioTrack(Struct, frozen=True, kw_only=True):
-    """A track of audio that is encoded: `seconds` long in the source, of `packets`, offered as a `choice`.
+    """A track of audio that is encoded: `seconds` long in the source, offered as a `choice`.
 
     See Corrections for the rest.
     """
 
     index: int
     seconds: float
-    packets: int
     corrections: Corrections = Corrections()
     choice: AudioChoice = AudioChoice()
 
@@ -37,10 +36,9 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
 
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
-    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame, `packets`
-    those of the video track; `audios` begin with the default. `field_size` is that of interlaced frames, None where
-    there are none; `upright` says that frames need not be turned. `warnings` go into the record of a video that becomes
-    ready.
+    says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame; `audios` begin
+    with the default. `field_size` is that of interlaced frames, None where there are none; `upright` says that frames
+    need not be turned. `warnings` go into the record of a video that becomes ready.
     """
 
     facts: SourceFacts
@@ -49,7 +47,6 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     audios: list[AudioTrack]
     grid: Grid
     corrections: Corrections
-    packets: int
     field_size: tuple[int, int] | None
     upright: bool
     start: float
@@ -61,11 +58,6 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     picture_bytes: int = 0
     colours: Colours = Colours()
     warnings: list[VideoWarning] = []
-
-    @property
-    def audio_index(self) -> int | None:
-        """That of the chosen audio track."""
-        return self.audios[0].index if self.audios else None
 
     @property
     def rate(self) -> Fraction:

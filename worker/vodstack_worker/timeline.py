@@ -8,6 +8,7 @@ from math import nan
 from statistics import median
 from typing import Any, cast
 
+import av
 from av.container import InputContainer
 from av.packet import Packet
 
@@ -16,7 +17,6 @@ from vodstack_worker.frame_samples import FrameSamples
 from vodstack_worker.jumps import Clock, Corrections, find_corrections
 from vodstack_worker.parameters import Parameters
 
-AV_TIME_BASE = 1_000_000
 _MAX_KEYS = 4096
 _LONGEST_LAST_SECONDS = 3600.0
 # Containers whose clock may begin anew in the middle, because recordings are joined or a transmission is.
@@ -98,7 +98,7 @@ class Timeline:
 def scan(container: InputContainer, video: int, audio: Sequence[int], samples: FrameSamples) -> Timeline:
     """The timeline of the streams with these indexes. A file that ends in an error ends there."""
     start = cast("int | None", container.start_time)  # not every container has a clock, whatever PyAV's types say
-    timeline = Timeline(container_start=start / AV_TIME_BASE if start is not None else 0.0)
+    timeline = Timeline(container_start=start / av.time_base if start is not None else 0.0)
     timeline.audio = {index: Track() for index in audio}
     stream = container.streams[video]
     parameters = Parameters(stream.codec_context.name)
