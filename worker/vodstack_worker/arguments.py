@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from vodstack_worker.codecs import CODEC_WHITELIST
 from vodstack_worker.colours import jpeg_filters
-from vodstack_worker.containers import DEMUXERS, PROTOCOLS
+from vodstack_worker.containers import DEMUXER_OPTIONS, DEMUXERS, PROTOCOLS
 from vodstack_worker.filters import filter_graphs
 from vodstack_worker.jumps import Corrections
 from vodstack_worker.ladder import Rung
 from vodstack_worker.plans import Plan, Share
-from vodstack_worker.probed import MAX_PIXELS, MAX_STREAMS
+from vodstack_worker.probed import ANALYZE_MICROSECONDS, MAX_PIXELS, MAX_STREAMS
 
 OUTPUT = "out"
 PLAYLIST = "index.m3u8"
@@ -79,11 +79,14 @@ def protocols_for(address: str) -> str:
 
 def input_arguments(plan: Plan, share: Share) -> list[str]:
     probe, chunk = plan.probe, share.chunk
+    search = ["-probesize", str(probe.probe_bytes), "-analyzeduration", str(ANALYZE_MICROSECONDS)]
     seek = ["-noaccurate_seek", "-ss", f"{chunk.seek:.6f}"] if chunk and chunk.seek is not None else []
     return [
         *("-protocol_whitelist", protocols_for(share.source), "-format_whitelist", DEMUXERS[probe.demuxer]),
         *("-codec_whitelist", CODEC_WHITELIST),
         *("-max_pixels", str(MAX_PIXELS), "-max_streams", str(MAX_STREAMS)),
+        *(search if probe.probe_bytes else ()),
+        *(word for name, value in DEMUXER_OPTIONS.get(probe.demuxer, {}).items() for word in (f"-{name}", value)),
         *("-threads", str(plan.threads)),
         *(("-reinit_filter:" + str(probe.video_index), "0") if probe.upright else ()),
         *clock_arguments(plan, share),

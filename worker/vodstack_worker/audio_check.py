@@ -12,6 +12,7 @@ from av.packet import Packet
 
 from vodstack_contracts.videos import VideoWarning, WarningCode
 from vodstack_worker.containers import SEEKABLE
+from vodstack_worker.probe_source import demux
 
 _MOST_CANDIDATES = 8
 _PLACES = 8
@@ -160,7 +161,7 @@ def _from_beginning(container: InputContainer, audio: AudioStream) -> "Iterator[
 
 def _next_packets(container: InputContainer, audio: AudioStream, places: int) -> "Iterator[Packet[Any]]":
     """Those from here on. What cannot be read on ends here, as it does for the encoder."""
-    read = islice(container.demux(), places * _PACKETS_READ_AT_A_PLACE)
+    read = islice(demux(container, list(container.streams)), places * _PACKETS_READ_AT_A_PLACE)
     wanted = (packet for packet in read if packet.stream_index == audio.index and packet.size)
     try:
         yield from islice(wanted, places * _PACKETS_OF_A_PLACE)

@@ -37,7 +37,7 @@ _UNKNOWN_AUDIO = VideoWarning(
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenTracks:
-    """The streams that are used, as the container declares them."""
+    """The streams that are used, as the container declares them; and others that could be used as well."""
 
     video_index: int
     audios: list[tuple[Sound, AudioChoice]]
@@ -47,6 +47,8 @@ class ChosenTracks:
     captions_left_out: int
     declared_seconds: float
     warnings: list[VideoWarning]
+    other_videos: list[int]
+    other_audios: list[int]
 
 
 def choose_tracks(source: Source) -> tuple[ChosenTracks, FrameSamples]:
@@ -89,6 +91,9 @@ def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool)
     captions, left_out = find_tracks(container.streams.subtitles)
     # Of the whole container: tracks that are not used may last longer.
     all_used = count_tracks(container) == 1 + len(audios)
+    used = {video.index, *(sound.index for sound, _ in audios)}
+    pictures = [stream.index for stream in rank_pictures(container) if codec_of(stream) in VIDEO_CODECS]
+    heard = [stream.index for stream in container.streams.audio if codec_of(stream) in AUDIO_CODECS]
     return ChosenTracks(
         video_index=video.index,
         audios=audios,
@@ -98,6 +103,8 @@ def _tracks_with(container: InputContainer, video: VideoStream, *, remote: bool)
         captions_left_out=left_out,
         declared_seconds=(container.duration or 0) / av.time_base if all_used else 0.0,
         warnings=warnings,
+        other_videos=[index for index in pictures if index not in used],
+        other_audios=[index for index in heard if index not in used],
     )
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vodstack_contracts.videos import VideoWarning, WarningCode
+from vodstack_worker.continuations import require_no_late_video, warn_of_late_audio
 from vodstack_worker.encode_log import Decoded, EncodeLog
 from vodstack_worker.errors import IncompleteError, MismatchError
 from vodstack_worker.filters import AUDIO_RATE
@@ -48,7 +49,11 @@ def read_segment(path: Path) -> Fragments:
 
 
 def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning]:
-    """What little is missing of a video that was encoded in one pass. Raises IncompleteError or MismatchError."""
+    """What little is missing of a video that was encoded in one pass.
+
+    Raises IncompleteError, MismatchError, or GiveUpError where no other way gives more.
+    """
+    require_no_late_video(log.late)
     rate = float(plan.probe.rate)
     # The frame at which the last one of the source is shown may be one off, by rounding.
     cut_off = max(0, plan.probe.grid.last - log.grid_frames) / rate
@@ -62,7 +67,7 @@ def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning
     missing = max(missing, _silently_lost(plan, log))
     warnings = [_frames_missing(missing)] if missing > 1 / rate else []
     lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
-    return [*warnings, *audio_warnings(lost)]
+    return [*warnings, *audio_warnings(lost), *warn_of_late_audio(log.late)]
 
 
 def require_frames(frames: int, plan: Plan) -> None:

@@ -19,6 +19,8 @@ DEMUXERS = {
     "ogg": "ogg",
     "asf": "asf",
 }
+# Recordings that were joined have several tables of tracks: all are read, and a new version replaces the one before.
+DEMUXER_OPTIONS = {"mpegts": {"scan_all_pmts": "1", "merge_pmt_versions": "1"}}
 # Those in which a key frame can be found by its time, exactly.
 SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
 # What a tool may speak to read a file that the worker serves.

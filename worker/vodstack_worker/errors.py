@@ -1,6 +1,7 @@
 """WorkerError
 ├── InstallationError   media tools do not run on this machine: the worker stops, and no video is blamed
 ├── RetryError          may go well another time: the message comes back
+│   ├── CrashError      a media tool crashed over the video: another way is tried first
 │   ├── MismatchError   a chunk, or a segment, is not what was planned
 │   └── ToolError       a media tool ended without a word about the video
 ├── IncompleteError     what was made is shorter than the original: another way is tried, then the video is `failed`
@@ -32,6 +33,10 @@ class InstallationError(WorkerError):
 
 class ToolError(RetryError):
     """A media tool could not be run, or broke off: the installation may be at fault as well as the video."""
+
+
+class CrashError(RetryError):
+    """A media tool ended by a signal of its own, such as SIGSEGV."""
 
 
 class MismatchError(RetryError):

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.colours import Colours, Tags, choose_colours, read_tags
 from vodstack_worker.errors import GiveUpError
+from vodstack_worker.probe_source import demux
 from vodstack_worker.probed import MAX_PIXELS, MAX_SIDE
 
 DAMAGED = "The file is damaged and cannot be read. Export the video again and upload that."
@@ -83,7 +84,7 @@ class FrameSamples:
 
     def begin(self, container: InputContainer, video: VideoStream) -> None:
         """Decode the first frames. Raises GiveUpError where there are none, or they are too large."""
-        for count, packet in enumerate(container.demux(video)):
+        for count, packet in enumerate(demux(container, [video])):
             if packet.size == 0 and packet.pts is not None:
                 # Theora's way to say "as before"; a decoder would take it for the end.
                 continue

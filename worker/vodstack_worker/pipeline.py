@@ -17,7 +17,7 @@ from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import ChunkTable, Standing
 from vodstack_worker.completeness import merged, require_complete
-from vodstack_worker.errors import FallBackError, GiveUpError, IncompleteError, MismatchError
+from vodstack_worker.errors import CrashError, FallBackError, GiveUpError, IncompleteError, MismatchError
 from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
@@ -210,7 +210,7 @@ class Pipeline:
         """Encode, and compare what was made with the original: by its own timestamps, then by those ffmpeg makes."""
         try:
             return await self._encode_once(folder, plan, work, WHOLE)
-        except (IncompleteError, MismatchError) as error:
+        except (IncompleteError, MismatchError, CrashError) as error:
             structlog.get_logger().warning("encoded again, by ffmpeg's own clock", reason=str(error))
         await asyncio.to_thread(shutil.rmtree, folder / OUTPUT)
         try:

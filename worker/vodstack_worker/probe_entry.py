@@ -13,6 +13,7 @@ from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
 from vodstack_worker.chosen_tracks import ChosenTracks, choose_tracks
 from vodstack_worker.confine import PORT, confine, read_cage
 from vodstack_worker.containers import SEEKABLE
+from vodstack_worker.continuations import require_whole, seconds_elsewhere, warn_of_audio
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import DAMAGED, FrameSamples
@@ -20,9 +21,9 @@ from vodstack_worker.grid import make_grid
 from vodstack_worker.jumps import Corrections
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.probe_source import Source, open_source, require_readable
-from vodstack_worker.probed import AudioTrack, Probe, Refusal
-from vodstack_worker.timeline import Timeline, measure, scan
+from vodstack_worker.probe_source import Source, has_late_tracks, open_source, require_readable
+from vodstack_worker.probed import LATE_TRACK_BYTES, AudioTrack, Probe, Refusal
+from vodstack_worker.timeline import JOINED, Timeline, Track, measure, scan
 from vodstack_worker.truncation import warn_of_missing
 
 # So many corrections ffmpeg can look through at each packet without losing time over it.
@@ -53,19 +54,24 @@ def _probe(source: Source, max_duration: int, memory_bytes: int) -> Probe:
     fitting_threads(samples.bytes, memory_bytes, 1)
     with open_source(source) as container:
         audio = [sound.index for sound, _ in tracks.audios]
-        timeline = scan(container, tracks.video_index, audio, samples)
+        others = [*tracks.other_videos, *tracks.other_audios] if source.demuxer in JOINED else []
+        timeline = scan(container, tracks.video_index, audio, samples, others)
+        if not source.probe_bytes and has_late_tracks(container):
+            return _probe(source._replace(probe_bytes=LATE_TRACK_BYTES), max_duration, memory_bytes)
     fitting_threads(samples.bytes, memory_bytes, 1)
-    return _assemble(source.demuxer, tracks, samples, timeline, max_duration)
+    return _assemble(source, tracks, samples, timeline, max_duration)
 
 
 def _assemble(
-    demuxer: str, tracks: ChosenTracks, samples: FrameSamples, timeline: Timeline, max_duration: int
+    source: Source, tracks: ChosenTracks, samples: FrameSamples, timeline: Timeline, max_duration: int
 ) -> Probe:
+    demuxer = source.demuxer
     corrections, audio_corrections = timeline.corrections(demuxer)
     video = measure(timeline.video, corrections)
     if video is None:
         raise GiveUpError(FailureCode.CORRUPT, DAMAGED)
     _require_mendable(corrections)
+    require_whole(video.end - video.start, _elsewhere(timeline, timeline.video, tracks.other_videos))
     audios, heard = _audio_tracks(tracks, timeline, audio_corrections)
     default = heard[0] if heard else None
     grid = make_grid(video, default, tracks.declared_rate)
@@ -83,6 +89,7 @@ def _assemble(
         video_codec=tracks.video_codec,
         audio_codec=codecs[audios[0].index] if audios else None,
     )
+    spoken = _elsewhere(timeline, timeline.audio[audios[0].index], tracks.other_audios) if audios else 0.0
     start = timeline.container_start
     found = max(video.end, video.last, *(extent.end for extent in heard)) - start
     return Probe(
@@ -98,12 +105,19 @@ def _assemble(
         start=start,
         keys=[(shown - start, decoded - start) for shown, decoded in timeline.keys.moments],
         key_gap=timeline.keys.widest,
-        obstacle=_obstacle(demuxer, timeline, corrected=bool(corrections.pieces)),
+        probe_bytes=source.probe_bytes,
+        obstacle=_obstacle(source, timeline, corrected=bool(corrections.pieces)),
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
         picture_bytes=samples.bytes,
-        warnings=[*tracks.warnings, *warn_of_missing(demuxer, tracks.declared_seconds, found)],
+        warnings=[*tracks.warnings, *warn_of_audio(spoken), *warn_of_missing(demuxer, tracks.declared_seconds, found)],
     )
+
+
+def _elsewhere(timeline: Timeline, track: Track, others: list[int]) -> float:
+    """How many seconds of a track are in others."""
+    spans = [timeline.others[index] for index in others if index in timeline.others]
+    return seconds_elsewhere(track.places, spans)
 
 
 def _audio_tracks(
@@ -128,13 +142,15 @@ def _audio_tracks(
     return audios, extents
 
 
-def _obstacle(demuxer: str, timeline: Timeline, *, corrected: bool) -> str:
-    if demuxer not in SEEKABLE:
-        return f"frames of {demuxer} files cannot be found exactly"
+def _obstacle(source: Source, timeline: Timeline, *, corrected: bool) -> str:
+    if source.demuxer not in SEEKABLE:
+        return f"frames of {source.demuxer} files cannot be found exactly"
     if corrected:
         return "timestamps jump"
     if timeline.untimed:
         return "frames lack timestamps"
+    if source.probe_bytes:
+        return "a track begins late"
     if timeline.changes:
         return "the video's parameters change on the way"
     return ""

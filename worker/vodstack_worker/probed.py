@@ -17,6 +17,9 @@ MAX_TRACKS = 64
 MAX_STREAMS = 512
 MAX_SIDE = 8192
 MAX_PIXELS = 8192 * 4608
+# Files that do not list their tracks at the beginning are read so far in search of those that begin late.
+LATE_TRACK_BYTES = 64 * 1024**2
+ANALYZE_MICROSECONDS = 24 * 3600 * 1_000_000
 
 
 class AudioTrack(Struct, frozen=True, kw_only=True):
@@ -37,8 +40,9 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     `start` is the moment from which players count a source's time; `keys` are the key frames at which decoding may
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
     says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame; `audios` begin
-    with the default. `field_size` is that of interlaced frames, None where there are none; `upright` says that frames
-    need not be turned. `warnings` go into the record of a video that becomes ready.
+    with the default. `probe_bytes` have to be read in search of the tracks, 0 for no more than usual. `field_size` is
+    that of interlaced frames, None where there are none; `upright` says that frames need not be turned. `warnings` go
+    into the record of a video that becomes ready.
     """
 
     facts: SourceFacts
@@ -56,6 +60,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     captions: list[CaptionTrack] = []
     captions_left_out: int = 0
     picture_bytes: int = 0
+    probe_bytes: int = 0
     colours: Colours = Colours()
     warnings: list[VideoWarning] = []
 

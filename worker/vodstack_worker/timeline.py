@@ -12,15 +12,17 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 
+from vodstack_worker.continuations import Span
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import FrameSamples
 from vodstack_worker.jumps import Clock, Corrections, find_corrections
 from vodstack_worker.parameters import Parameters
+from vodstack_worker.probe_source import demux
 
 _MAX_KEYS = 4096
 _LONGEST_LAST_SECONDS = 3600.0
 # Containers whose clock may begin anew in the middle, because recordings are joined or a transmission is.
-_JOINED = frozenset({"mpegts", "mpeg", "flv", "ogg"})
+JOINED = frozenset({"mpegts", "mpeg", "flv", "ogg"})
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Keys:
 
 @dataclass
 class Timeline:
-    """The tracks that are used, by their index.
+    """The tracks that are used, by their index; of `others` what tells whether a track goes on in them.
 
     `untimed` tells of frames that lack timestamps, `changes` of a codec whose parameters change on the way.
     """
@@ -84,6 +86,7 @@ class Timeline:
     container_start: float
     video: Track = field(default_factory=Track)
     audio: dict[int, Track] = field(default_factory=dict[int, Track])
+    others: dict[int, Span] = field(default_factory=dict[int, Span])
     keys: Keys = field(default_factory=Keys)
     untimed: bool = False
     changes: bool = False
@@ -91,21 +94,32 @@ class Timeline:
     def corrections(self, demuxer: str) -> tuple[Corrections, dict[int, Corrections]]:
         """Those of the video's jumps, and of each audio track's."""
         tracks = [Clock(track.decoded, track.places) for track in (self.video, *self.audio.values())]
-        video, *audio = find_corrections(tracks, joined=demuxer in _JOINED)
+        video, *audio = find_corrections(tracks, joined=demuxer in JOINED)
         return video, dict(zip(self.audio, audio, strict=True))
 
 
-def scan(container: InputContainer, video: int, audio: Sequence[int], samples: FrameSamples) -> Timeline:
-    """The timeline of the streams with these indexes. A file that ends in an error ends there."""
+def scan(
+    container: InputContainer, video: int, audio: Sequence[int], samples: FrameSamples, others: Sequence[int] = ()
+) -> Timeline:
+    """The timeline of the streams with these indexes, and the spans of `others`.
+
+    A file that ends in an error ends there.
+    """
     start = cast("int | None", container.start_time)  # not every container has a clock, whatever PyAV's types say
     timeline = Timeline(container_start=start / av.time_base if start is not None else 0.0)
     timeline.audio = {index: Track() for index in audio}
+    timeline.others = {index: Span() for index in others}
     stream = container.streams[video]
     parameters = Parameters(stream.codec_context.name)
-    wanted = [each for each in container.streams if each.index == video or each.index in timeline.audio]
-    for place, packet in enumerate(container.demux(wanted)):
+    indexes = {video, *audio, *others}
+    wanted = [each for each in container.streams if each.index in indexes]
+    for place, packet in enumerate(demux(container, wanted)):
         # The empty packets with which PyAV ends have no time; an empty one that has repeats the frame before.
         if packet.size == 0 and packet.dts is None:
+            continue
+        if span := timeline.others.get(packet.stream_index):
+            if packet.pts is not None:
+                span.add(place, float(packet.pts * packet.time_base))
             continue
         if packet.stream_index != video:
             timeline.audio[packet.stream_index].add(packet, place)

@@ -1,6 +1,7 @@
 """One ffmpeg run that decodes the original once and writes every rendition; then the MP4 and the poster from those."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from vodstack_worker.arguments import (
 )
 from vodstack_worker.confine import CANNOT_RUN
 from vodstack_worker.encode_log import EncodeLog
-from vodstack_worker.errors import GiveUpError, RetryError, ToolError
+from vodstack_worker.errors import CrashError, GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan, Share
 from vodstack_worker.scratch import make_folder
@@ -29,6 +30,7 @@ _WALL_SECONDS = 600.0
 _WALL_SECONDS_PER_SECOND = 60.0
 # How ffmpeg ends when a signal asks it to; here the only one is that of the CPU limit.
 _STOPPED_BY_SIGNAL = 255
+_CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGBUS})
 
 
 async def encode(
@@ -107,6 +109,8 @@ def require_success(ending: Ending, step: str) -> None:
         )
     if ending.code == CANNOT_RUN:
         raise ToolError(f"{step}: {ending.stderr}")
+    if -ending.code in _CRASHES:
+        raise CrashError(f"{step}: ffmpeg crashed by signal {-ending.code}: {ending.stderr}")
     if ending.killed:
         raise RetryError(f"{step}: ffmpeg was killed by signal {-ending.code}: {ending.stderr}")
     if "No space left" in ending.stderr or "Cannot allocate memory" in ending.stderr:
