@@ -21,7 +21,7 @@ PART_BYTES = 8 * 1024 * 1024
 SLOW_BYTES_PER_SECOND = 4 * 1024 * 1024
 PATIENCE_SECONDS = 120
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,6 @@ def test_the_player_says_what_is_wrong(api: str, browser: str, tmp_path: Path):
             page.wait_for(f"document.querySelector('[role=status]').textContent.includes({json.dumps(words)})", 10)
 
 
-@pytest.mark.prove
 def test_an_upload_that_is_cancelled_leaves_nothing(uploaded: dict[str, Any], uploader: Page, api: str, film: Path):
     _click(uploader, "Done")
     video_id = _start(uploader, film, api)
