@@ -84,6 +84,28 @@ def test_a_recording_that_begins_without_a_key_frame_says_how_long_it_shows_a_st
     assert 1.0 < float(warning.message.split()[0]) < 2.5
 
 
+def test_a_video_that_goes_on_in_another_codec_is_never_ready(
+    ffmpeg: str, tmp_path: Path, scratch: Scratch, limits: Limits
+):
+    data = b""
+    for start, codec in ((0, "libx264"), (2, "mpeg2video")):
+        part = tmp_path / f"{start}.ts"
+        picture = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=30:duration=2"]
+        encoding = ["-c:v", codec, "-bf", "0", "-output_ts_offset", str(start), "-muxdelay", "0"]
+        subprocess.run([ffmpeg, "-v", "error", *picture, *encoding, part], check=True)
+        data += part.read_bytes()
+
+    async def run(folder: Path) -> list[VideoWarning]:
+        (folder / "source").write_bytes(data)
+        plan = plan_encode(await probe(folder, limits, max_duration=60), threads=1)
+        log = await encode(folder, plan, limits, lambda _: None)
+        return require_complete(folder / "out/hls", plan, log)
+
+    with scratch.job() as folder, pytest.raises(IncompleteError) as raised:
+        asyncio.run(run(folder))
+    assert raised.value.missing == pytest.approx(2.0, abs=0.1)
+
+
 @dataclass(frozen=True)
 class Encoded:
     """A chunk's run in its folder."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 from tests.worker.conftest import Encode, Probed
 from tests.worker.sources import AUDIO_RATE, Recording, Seen, see, set_times, steady, write
@@ -151,6 +152,27 @@ def test_parameters_may_change_on_the_way(tmp_path: Path, encode_whole: Encode):
     assert seen.seconds == pytest.approx(4.5, abs=0.04)
     require_shown(seen, steady(135), 30, slack=AAC_SECONDS)
     require_heard(seen, 0.0, 4.5, 1.5, 3.0)
+
+
+@pytest.mark.parametrize("fields", [(), ("-flags", "+ildct+ilme")], ids=["progressive", "interlaced"])
+def test_the_shape_may_change_at_the_same_size(
+    fields: Sequence[str], ffmpeg: str, tmp_path: Path, encode_whole: Encode
+):
+    data = b""
+    for start, shape in ((0, "4:3"), (2, "16:9")):
+        part = tmp_path / f"{start}.ts"
+        picture = ["-f", "lavfi", "-i", f"color=white:size=352x288:rate=25:duration={2 + 2 * start}"]
+        encoding = ["-c:v", "mpeg2video", *fields, "-aspect", shape, "-output_ts_offset", str(start)]
+        subprocess.run([ffmpeg, "-v", "error", *picture, *encoding, "-muxdelay", "0", part], check=True)
+        data += part.read_bytes()
+    source = tmp_path / "source.ts"
+    source.write_bytes(data)
+    made = encode_whole(source)
+    assert (made.plan.probe.facts.width, made.plan.probe.facts.height) == (512, 288)
+    with av.open(str(made.mp4)) as container:
+        shown = {round(frame.time or 0, 2): frame.to_ndarray(format="gray") for frame in container.decode(video=0)}
+    for moment, white in ((1.0, 384), (1.92, 384), (2.04, 512), (4.0, 512)):
+        assert abs(int((shown[moment][144] > 128).sum()) - white) <= 4, moment
 
 
 def test_bursts_of_frames_in_hours_of_nothing_cost_little(tmp_path: Path, probed: Probed):

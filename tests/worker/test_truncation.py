@@ -1,5 +1,6 @@
 """A file that ends before its video does: what can be shown is shown, and the record says so."""
 
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_other_containers_warn_where_they_declare_more_than_is_there(
     found = probed(cut(path, path.stat().st_size // 2))
     assert [warning.code for warning in found.warnings] == [WarningCode.SOURCE_TRUNCATED]
     assert 2 < found.facts.duration_seconds < 4.5
+
+
+def test_a_matroska_file_that_has_all_its_bytes_is_whole_whatever_length_it_declares(
+    ffmpeg: str, tmp_path: Path, probed: Callable[[Path], Probe]
+):
+    path = record(ffmpeg, tmp_path / "clip.mkv")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x44\x89\x88") + 3
+    data[at : at + 8] = struct.pack(">d", 60_000.0)
+    path.write_bytes(data)
+    assert probed(path).warnings == []
+    assert [warning.code for warning in probed(cut(path, len(data) - 10)).warnings] == [WarningCode.SOURCE_TRUNCATED]
 
 
 def test_a_recording_that_declares_nothing_ends_where_it_ends(

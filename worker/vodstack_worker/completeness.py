@@ -23,6 +23,8 @@ _WORTH_TELLING_SECONDS = 0.05
 _FRAMES_AS_PACKETS = frozenset({"mov", "matroska", "mpegts", "flv"})
 _CODECS_OF_FRAMES = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd"})
 _SILENT_SECONDS = 1.0
+# A recording may begin long before its first key frame. What decoders pass over beyond this is not that.
+_MOST_SILENT = 1 / 3
 
 
 def count_frames(home: Path, plan: Plan, first: int = 0, prefix: str = "") -> int:
@@ -64,7 +66,10 @@ def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning
         require_frames(count_frames(hls / rung.name, plan), plan)
     for name in plan.audio_names:
         require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
-    missing = max(missing, _silently_lost(plan, log))
+    silent = _silently_lost(plan, log)
+    if silent > max(plan.tolerance_seconds, _MOST_SILENT * _seconds(plan)):
+        raise IncompleteError(silent, plan.probe.facts.duration_seconds)
+    missing = max(missing, silent)
     warnings = [_frames_missing(missing)] if missing > 1 / rate else []
     lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
     return [*warnings, *audio_warnings(lost), *warn_of_late_audio(log.late)]

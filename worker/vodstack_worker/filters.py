@@ -13,6 +13,7 @@ AUDIO_RATE = 48_000
 
 _WIDEST_PIXEL = 8
 _SPARE_SECONDS = 1.0
+_BEFORE_FRAME_SECONDS = 0.001
 # Less than a frame of any usual codec: shorter gaps come from clocks that count in milliseconds.
 _SHORTEST_GAP_SECONDS = 0.015
 # Rounding to even sizes changes a shape by less; a frame of another shape is shown whole, between bars.
@@ -37,7 +38,7 @@ def _video_graphs(plan: Plan, share: Share) -> list[str]:
 def _converted(plan: Plan, rung: Rung) -> list[str]:
     """Any decoded frame as one of the largest rung."""
     bars = f"pad={rung.width}:{rung.height}:-1:-1:eval=frame"
-    return [*_deinterlaced(plan), *convert_filters(plan.probe.colours, *_fitted(rung), bars), "setsar=1"]
+    return [*_deinterlaced(plan), *convert_filters(plan.probe.colours, *_fitted(plan, rung), bars), "setsar=1"]
 
 
 def _deinterlaced(plan: Plan) -> list[str]:
@@ -48,9 +49,15 @@ def _deinterlaced(plan: Plan) -> list[str]:
     return [f"scale={width}:{height}:interl=-1:eval=frame", "bwdif=mode=send_frame:deint=interlaced"]
 
 
-def _fitted(rung: Rung) -> tuple[str, str]:
+def _fitted(plan: Plan, rung: Rung) -> tuple[str, str]:
     """Width and height: the rung's own, or what fits into it where the frame has another shape."""
     shape = f"if(between(sar,1/{_WIDEST_PIXEL},{_WIDEST_PIXEL}),dar,a)"
+    if plan.probe.shapes:
+        # Decoded frames have their stream's first shape, whatever their own.
+        pixel = "1"
+        for moment, each in plan.probe.shapes:
+            pixel = f"if(gte(t,{moment - _BEFORE_FRAME_SECONDS:.6f}),{each:.6f},{pixel})"
+        shape = f"a*{pixel}"
     alike = f"lt(abs({shape}*{rung.height}/{rung.width}-1),{_SHAPE_TOLERANCE})"
     width = f"if({alike},{rung.width},max(2,2*trunc(min({rung.width},{rung.height}*{shape})/2)))"
     height = f"if({alike},{rung.height},max(2,2*trunc(min({rung.height},{rung.width}/({shape}))/2)))"

@@ -25,6 +25,7 @@ _FIRST_FRAMES = 5
 _SAMPLES = 16
 _SHORTEST_STEP_SECONDS = 2.0
 _WIDEST_PIXEL = 8
+_MOST_SHAPES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Sample:
     width: int
     height: int
     coded: tuple[int, int]
+    pixel: Fraction
     interlaced: bool
     turned: bool
     tags: Tags
@@ -50,10 +52,14 @@ class _Decoder(Protocol):
 
 @dataclass
 class FrameSamples:
-    """Samples of one video track, the first frames' before the others."""
+    """Samples of one video track, the first frames' before the others.
+
+    `shapes` are those of its pixels, each from the packet with that number on.
+    """
 
     found: list[Sample] = field(default_factory=list[Sample])
     step_seconds: float = _SHORTEST_STEP_SECONDS
+    shapes: list[tuple[int, Fraction]] = field(default_factory=list[tuple[int, Fraction]])
     _next: float | None = None
 
     @property
@@ -100,8 +106,18 @@ class FrameSamples:
         # Any of them would do; more of the first would outweigh what follows.
         first = next((sample for sample in self.found if sample.interlaced), self.found[0])
         self.found = [first]
+        self.shapes = [(0, first.pixel)]
         seconds = (container.duration or 0) / av.time_base
         self.step_seconds = max(_SHORTEST_STEP_SECONDS, seconds / _SAMPLES)
+
+    def find_shape(self, packet: "Packet[Any]", number: int) -> None:
+        """Note the pixels' shape from a packet on that brings new parameters."""
+        video = packet.stream
+        if len(self.shapes) > _MOST_SHAPES or not isinstance(video, VideoStream):
+            return
+        shown = _decode_alone(packet, video)
+        if shown and shown[0].pixel != self.shapes[-1][1]:
+            self.shapes.append((number, shown[0].pixel))
 
     def offer(self, packet: "Packet[Any]", moment: float) -> None:
         """Decode a key frame, shown at `moment`, if the last sample lies long enough back."""
@@ -132,11 +148,13 @@ def _decode_alone(packet: "Packet[Any]", video: VideoStream) -> list[Sample]:
 
 def _sample(frame: VideoFrame, video: VideoStream) -> Sample:
     require_dimensions(frame.width, frame.height)
-    width, height = _displayed(frame, video.codec_context.sample_aspect_ratio or video.sample_aspect_ratio)
+    pixel = _sane(video.codec_context.sample_aspect_ratio or video.sample_aspect_ratio)
+    width, height = _displayed(frame, pixel)
     return Sample(
         width=width,
         height=height,
         coded=(frame.width, frame.height),
+        pixel=pixel,
         interlaced=frame.interlaced_frame,
         turned=bool(frame.rotation),
         tags=read_tags(frame),
@@ -154,10 +172,14 @@ def require_dimensions(width: int, height: int) -> None:
         )
 
 
-def _displayed(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
+def _sane(pixel: Fraction | None) -> Fraction:
+    """Width over height of a pixel; square where it is not told, or cannot be meant."""
+    return pixel if pixel and Fraction(1, _WIDEST_PIXEL) <= pixel <= _WIDEST_PIXEL else Fraction(1)
+
+
+def _displayed(frame: VideoFrame, pixel: Fraction) -> tuple[int, int]:
     """Size on a screen of square pixels. Wide pixels widen the picture, tall ones heighten it: no detail is lost."""
-    shape = pixel if pixel and Fraction(1, _WIDEST_PIXEL) <= pixel <= _WIDEST_PIXEL else Fraction(1)
-    width, height = frame.width * max(shape, Fraction(1)), frame.height / min(shape, Fraction(1))
+    width, height = frame.width * max(pixel, Fraction(1)), frame.height / min(pixel, Fraction(1))
     if round(frame.rotation / 90) % 2:
         width, height = height, width
     return max(1, round(width)), max(1, round(height))

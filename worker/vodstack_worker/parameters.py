@@ -11,26 +11,29 @@ _SIDE_DATA = ("new_extradata", "param_change")
 _START_CODE = re.compile(rb"\x00\x00\x01")
 _LOOKED_AT_BYTES = 4096
 # How each codec marks its sequence parameters behind a start code: shift and mask of the unit's type, and the type.
-_SEQUENCE_UNITS = {"h264": (0, 0x1F, 7), "hevc": (1, 0x3F, 33)}
+_SEQUENCE_UNITS = {"h264": (0, 0x1F, 7), "hevc": (1, 0x3F, 33), "mpeg2video": (0, 0xFF, 0xB3)}
+# Of MPEG-2's sequence header: size, shape and rate. What follows them may change from one to the next.
+_UNIT_BYTES = {"mpeg2video": 5}
 
 
 class Parameters:
-    """Remembers the first parameters that a stream brings along."""
+    """Remembers the first parameters that a stream brings along, and the last."""
 
     def __init__(self, codec: str) -> None:
         self._unit = _SEQUENCE_UNITS.get(codec)
-        self._first: bytes | None = None
+        self._length = _UNIT_BYTES.get(codec)
+        self._last: bytes | None = None
 
     def change(self, packet: "Packet[Any]") -> bool:
-        """Whether this packet brings others than the first."""
+        """Whether this packet brings others than those before it."""
         if any(packet.has_sidedata(kind) for kind in _SIDE_DATA):
             return True
         if self._unit is None or not packet.is_keyframe:
             return False
-        found = b"".join(_sequences(bytes(packet)[:_LOOKED_AT_BYTES], self._unit))
-        if found and self._first is None:
-            self._first = found
-        return bool(found) and found != self._first
+        units = _sequences(bytes(packet)[:_LOOKED_AT_BYTES], self._unit)
+        found = b"".join(each[: self._length] for each in units)
+        before, self._last = self._last, found or self._last
+        return bool(found) and before is not None and found != before
 
 
 def _sequences(data: bytes, unit: tuple[int, int, int]) -> Iterator[bytes]:

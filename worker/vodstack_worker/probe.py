@@ -16,7 +16,7 @@ from vodstack_worker.encryption import require_clear
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
 from vodstack_worker.probed import SOURCE, Probe, Refusal
-from vodstack_worker.truncation import find_cut, warn_of_cut
+from vodstack_worker.truncation import find_cut, is_whole, warn_of_cut
 
 _CPU_SECONDS = 120
 _CPU_SECONDS_PER_GIB = 60
@@ -55,8 +55,10 @@ async def probe(
     found = _decoder.decode(ending.stdout)
     if isinstance(found, Refusal):
         raise GiveUpError(found.failure.code, found.failure.message)
-    if not cut:
-        return found
-    # The end that the bytes tell of is the one that the timestamps miss.
     others = [warning for warning in found.warnings if warning.code is not WarningCode.SOURCE_TRUNCATED]
-    return structs.replace(found, warnings=[*others, warn_of_cut(cut, found.facts.duration_seconds)])
+    if cut:
+        # The end that the bytes tell of is the one that the timestamps miss.
+        return structs.replace(found, warnings=[*others, warn_of_cut(cut, found.facts.duration_seconds)])
+    if len(others) < len(found.warnings) and await asyncio.to_thread(is_whole, file, demuxer):
+        return structs.replace(found, warnings=others)
+    return found

@@ -17,7 +17,7 @@ from vodstack_worker.continuations import require_whole, seconds_elsewhere, warn
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import DAMAGED, FrameSamples
-from vodstack_worker.grid import make_grid
+from vodstack_worker.grid import Grid, make_grid
 from vodstack_worker.jumps import Corrections
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
@@ -110,8 +110,19 @@ def _assemble(
         captions=tracks.captions,
         captions_left_out=tracks.captions_left_out,
         picture_bytes=samples.bytes,
+        shapes=_shapes(timeline, corrections, samples, grid),
         warnings=[*tracks.warnings, *warn_of_audio(spoken), *warn_of_missing(demuxer, tracks.declared_seconds, found)],
     )
+
+
+def _shapes(
+    timeline: Timeline, corrections: Corrections, samples: FrameSamples, grid: Grid
+) -> list[tuple[float, float]]:
+    """From which moment of the grid on pixels have which shape; nothing where they are all alike."""
+    if len(samples.shapes) < 2:  # noqa: PLR2004 - one shape is no change
+        return []
+    shown = list(corrections.applied(timeline.video.shown))
+    return [(shown[number] - grid.origin, float(pixel)) for number, pixel in samples.shapes]
 
 
 def _elsewhere(timeline: Timeline, track: Track, others: list[int]) -> float:

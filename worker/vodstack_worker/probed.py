@@ -41,8 +41,9 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     begin, as moments of display and of decoding after it, `key_gap` the longest way from one to the next. `obstacle`
     says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame; `audios` begin
     with the default. `probe_bytes` have to be read in search of the tracks, 0 for no more than usual. `field_size` is
-    that of interlaced frames, None where there are none; `upright` says that frames need not be turned. `warnings` go
-    into the record of a video that becomes ready.
+    that of interlaced frames, None where there are none; `upright` says that frames need not be turned. `shapes` are
+    those of pixels where they change, each from a moment of the grid on. `warnings` go into the record of a video that
+    becomes ready.
     """
 
     facts: SourceFacts
@@ -60,6 +61,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     captions: list[CaptionTrack] = []
     captions_left_out: int = 0
     picture_bytes: int = 0
+    shapes: list[tuple[float, float]] = []
     probe_bytes: int = 0
     colours: Colours = Colours()
     warnings: list[VideoWarning] = []

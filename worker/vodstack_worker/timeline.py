@@ -125,8 +125,9 @@ def scan(
             timeline.audio[packet.stream_index].add(packet, place)
             continue
         timeline.video.add(packet, place)
-        if packet.size:
-            timeline.changes |= parameters.change(packet)
+        if packet.size and parameters.change(packet):
+            timeline.changes = True
+            samples.find_shape(packet, len(timeline.video.shown) - 1)
         timeline.untimed |= packet.pts is None
         if packet.is_keyframe and not packet.is_discard and packet.pts is not None:
             shown = timeline.video.shown[-1]

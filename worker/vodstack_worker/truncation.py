@@ -58,6 +58,12 @@ def find_cut(file: FileBytes, demuxer: str, *, remote: bool) -> Cut | None:
     return Cut(f"The file ends before the video does: it has {file.size:,} of {declared:,} bytes.", file.size)
 
 
+def is_whole(file: FileBytes, demuxer: str) -> bool:
+    """Whether the container says how many bytes it has, and all of them are there, whatever length it declares."""
+    parts = elements(file, 0, file.size) if demuxer == "matroska" else iter(())
+    return any(_is_sized_segment(part) and part.end <= file.size for part in parts)
+
+
 def warn_of_cut(cut: Cut, seconds: float) -> VideoWarning:
     message = f"{cut.sentence} The video was made of what is there, {seconds:.1f} seconds. {_ADVICE}"
     return VideoWarning(code=WarningCode.SOURCE_TRUNCATED, message=message)
