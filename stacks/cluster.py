@@ -17,6 +17,7 @@ from vodstack_platform.layer import Layer
 from vodstack_platform.node_group import NodeGroup, NodeGroupArgs
 from vodstack_platform.node_pool import NodePool, NodePoolArgs
 from vodstack_platform.providers import kubernetes_provider
+from vodstack_platform.role_boundaries import Reach, RoleBoundaries
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
 
@@ -38,6 +39,10 @@ class Surroundings:
     profile: str | None
     tags: dict[str, str]
     is_delivered: bool
+    boundaries: RoleBoundaries | None
+
+    def boundary(self, reach: Reach) -> pulumi.Output[str] | None:
+        return getattr(self.boundaries, reach) if self.boundaries else None
 
 
 def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> ClusterTarget:
@@ -46,13 +51,16 @@ def build(settings: ClusterSettings, data: Foundation, around: Surroundings) -> 
     control_plane = KubernetesCluster("cluster", _control_plane(settings, data, around), opts)
     nodes = NodeGroup("nodes", _nodes(settings, data, around, control_plane), opts)
     addons = ClusterAddonsArgs(
-        cluster_name=control_plane.cluster_name, versions=settings.addon_versions, after=nodes.group
+        cluster_name=control_plane.cluster_name,
+        versions=settings.addon_versions,
+        after=nodes.group,
+        permissions_boundary=around.boundary(Reach.NODES),
     )
     # Whoever uses this kubeconfig waits for nodes and add-ons, and is gone before they go.
     kubeconfig = _after(control_plane.cluster.kubeconfig_json, nodes.ready, ClusterAddons("addons", addons, opts).ready)
     if settings.karpenter:
         own = pulumi.ResourceOptions(parent=layer, providers=[kubernetes_provider("karpenter", kubeconfig=kubeconfig)])
-        karpenter = Karpenter("karpenter", _karpenter(settings, data, control_plane), own)
+        karpenter = Karpenter("karpenter", _karpenter(settings, data, around, control_plane), own)
         pool = _pool(settings.karpenter, settings, karpenter, data, around)
         # Pods of every layer run on these nodes, so all of them are gone before the nodes go.
         kubeconfig = _after(kubeconfig, NodePool("graviton", pool, own).ready)
@@ -78,6 +86,7 @@ def _control_plane(settings: ClusterSettings, data: Foundation, around: Surround
         key_arn=data.key_arn,
         profile=around.profile,
         delivery=_delivery(data) if around.is_delivered else None,
+        permissions_boundary=around.boundary(Reach.BALANCERS),
     )
 
 
@@ -91,11 +100,19 @@ def _nodes(
         subnet_ids=_ids(data.private_subnet_ids),
         name_tag=f"{cluster_name(settings)}-node",
         tags=around.tags,
+        permissions_boundary=around.boundary(Reach.NODES),
     )
 
 
-def _karpenter(settings: ClusterSettings, data: Foundation, control_plane: KubernetesCluster) -> KarpenterArgs:
-    return KarpenterArgs(cluster_name=control_plane.cluster_name, name=cluster_name(settings), region=data.region)
+def _karpenter(
+    settings: ClusterSettings, data: Foundation, around: Surroundings, control_plane: KubernetesCluster
+) -> KarpenterArgs:
+    return KarpenterArgs(
+        cluster_name=control_plane.cluster_name,
+        name=cluster_name(settings),
+        region=data.region,
+        permissions_boundary=around.boundary(Reach.NODES),
+    )
 
 
 def _pool(

@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from cluster import ClusterTarget
+from cluster import ClusterTarget, Surroundings
 from vodstack_contracts.outputs import FoundationOutputs
 from vodstack_platform.access_log_bucket import AccessLogBucket, AccessLogBucketArgs, logs_name_prefix
 from vodstack_platform.api_address import ApiAddress
@@ -12,6 +12,7 @@ from vodstack_platform.config import StackSettings
 from vodstack_platform.config.exposure import ExposureSettings
 from vodstack_platform.load_balancer_controller import LoadBalancerController, LoadBalancerControllerArgs
 from vodstack_platform.network_policies import Callers
+from vodstack_platform.role_boundaries import Reach
 from vodstack_platform.video_bucket import name_prefix
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
@@ -23,7 +24,7 @@ def build(
     data: Foundation,
     cluster: ClusterTarget,
     address: ApiAddress,
-    tags: dict[str, str],
+    around: Surroundings,
     *,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
@@ -31,7 +32,11 @@ def build(
     services = settings.services
     account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=opts.parent)).account_id
     controller = LoadBalancerControllerArgs(
-        cluster_name=cluster.name, region=data.region, account_id=account, vpc_id=data.vpc_id
+        cluster_name=cluster.name,
+        region=data.region,
+        account_id=account,
+        vpc_id=data.vpc_id,
+        permissions_boundary=around.boundary(Reach.BALANCERS),
     )
     args = ApiIngressArgs(
         namespace=services.namespace,
@@ -42,7 +47,7 @@ def build(
         tokens=_tokens(settings, data),
         serves_pages=bool(services.api.cors_origins),
         logs_bucket=_logs(settings, data, account, opts),
-        tags=tags,
+        tags=around.tags,
         controller=LoadBalancerController("load-balancers", controller, opts).release
         if services.exposure.install_controller
         else None,

@@ -5,6 +5,7 @@ import pulumi_aws as aws
 from msgspec import structs
 
 from vodstack_contracts.outputs import FoundationOutputs
+from vodstack_contracts.state import bucket_name
 from vodstack_platform.access_log_bucket import logs_name_prefix
 from vodstack_platform.config import LayerName
 from vodstack_platform.config.foundation import FoundationSettings, NetworkSettings
@@ -15,7 +16,9 @@ from vodstack_platform.image_registry import ImageRegistry, ImageRegistryArgs
 from vodstack_platform.interruption_queue import interruption_queue_name
 from vodstack_platform.layer import Layer
 from vodstack_platform.network import Network, NetworkArgs
-from vodstack_platform.policy import role_path
+from vodstack_platform.policy import delivery_path, role_path
+from vodstack_platform.role_boundaries import boundary_arns
+from vodstack_platform.state_access import StateFolder
 from vodstack_platform.user_pool import SCOPE_PREFIX, UserPool, UserPoolArgs
 from vodstack_platform.video_bucket import name_prefix
 from vodstack_platform.video_data import VideoDataArgs, store_videos
@@ -128,7 +131,22 @@ def _territory(settings: FoundationSettings, region: str, cluster_name: str, acc
         repositories=[settings.registries.api, settings.registries.worker],
         cluster=cluster_name,
         role_path=role_path(stack),
-        delivery_path=f"/vodstack-delivery/{stack}/",
+        delivery_path=delivery_path(stack),
+        boundary_arns=boundary_arns(stack, account),
+        state=_state(settings, region, account),
+    )
+
+
+def _state(settings: FoundationSettings, region: str, account: pulumi.Output[str]) -> StateFolder:
+    stack = pulumi.get_stack()
+    bucket = account.apply(lambda number: f"arn:aws:s3:::{bucket_name(number, region)}")
+    return StateFolder(
+        project=pulumi.get_project(),
+        stack=stack,
+        prefix=(settings.github and settings.github.state_prefix) or stack,
+        bucket=bucket,
+        region=region,
+        keys=pulumi.Output.concat(f"arn:aws:kms:{region}:", account, ":key/*"),
     )
 
 

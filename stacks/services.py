@@ -2,11 +2,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 import edge
-from cluster import ClusterTarget
+from cluster import ClusterTarget, Surroundings
 from vodstack_contracts.environment import Variable
 from vodstack_contracts.outputs import FoundationOutputs, ServicesOutputs
 from vodstack_platform.access import api_statements
@@ -19,6 +18,7 @@ from vodstack_platform.layer import Layer
 from vodstack_platform.load_scaling import LoadScaling, LoadScalingArgs
 from vodstack_platform.network_policies import Callers, NetworkPolicies, NetworkPoliciesArgs
 from vodstack_platform.policy import Statement
+from vodstack_platform.role_boundaries import Reach
 from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
 from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs, shared_variables
@@ -35,19 +35,17 @@ BUILD_CONTEXT = ".."
 FOLDERS = {"api": "app", "worker": "worker"}
 
 
-def build(
-    everything: StackSettings, data: Foundation, cluster: ClusterTarget, provider: aws.Provider, tags: dict[str, str]
-) -> None:
+def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, around: Surroundings) -> None:
     settings = everything.services
     builders = [docker_build.Provider("docker-build")] if settings.images.build else []
-    layer = Layer(LayerName.SERVICES, [provider, cluster.provider, *builders])
+    layer = Layer(LayerName.SERVICES, [around.provider, cluster.provider, *builders])
     opts = pulumi.ResourceOptions(parent=layer)
     namespace = ServiceNamespace("vodstack", ServiceNamespaceArgs(namespace=settings.namespace), opts).namespace
     variables = shared_variables(data, log_format=settings.log_format, log_level=settings.log_level)
     if settings.traces_endpoint:
         variables = {**variables, Variable.OTLP_ENDPOINT: settings.traces_endpoint}
     shared = SettingsMapArgs(namespace=namespace, labels=labels("settings"), variables=variables)
-    place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), opts)
+    place = _Place(cluster.name, namespace, SettingsMap("settings", shared, opts), around.boundary(Reach.DATA), opts)
     callers = _callers(settings.exposure, data, opts)
     api = place.identity("api", api_statements(data))
     _scale_api(settings, place, Workload("api", _api(settings, data, place, api, callers), opts))
@@ -55,7 +53,7 @@ def build(
     NetworkPolicies("network", _policies(settings, everything.monitoring.namespace, namespace, callers), opts)
     address = ApiAddress("api", _address(settings, namespace), opts)
     ingress = settings.exposure.mode == "ingress"
-    url = edge.build(everything, data, cluster, address, tags, opts=opts) if ingress else address.url
+    url = edge.build(everything, data, cluster, address, around, opts=opts) if ingress else address.url
     layer.publish(
         ServicesOutputs(namespace=namespace, api_url=url, api_role_arn=api.role_arn, worker_role_arn=worker.role_arn)
     )
@@ -66,6 +64,7 @@ class _Place:
     cluster: pulumi.Input[str]
     namespace: pulumi.Output[str]
     settings: SettingsMap
+    permissions_boundary: pulumi.Input[str] | None
     opts: pulumi.ResourceOptions
 
     def identity(self, name: str, statements: list[Statement]) -> WorkloadIdentity:
@@ -75,6 +74,7 @@ class _Place:
             service_account=name,
             labels=labels(name),
             statements=statements,
+            permissions_boundary=self.permissions_boundary,
         )
         return WorkloadIdentity(name, args, self.opts)
 
@@ -202,6 +202,7 @@ def _worker(settings: ServicesSettings, data: Foundation, place: _Place) -> Vide
         namespace=place.namespace,
         image=place.image("worker", settings.images, settings.images.worker, data.worker_repository_url),
         settings=settings.worker,
+        permissions_boundary=place.permissions_boundary,
     )
 
 

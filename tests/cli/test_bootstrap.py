@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.errors import CommandError
 from vodstack_cli.state_bucket import holds
-from vodstack_cli.state_key import KEY_ALIAS, MARK
+from vodstack_cli.state_key import OBJECTS, secrets_of
+from vodstack_contracts.state import KEY_ALIAS, secrets_alias
 
 REGION = "eu-west-1"
 
@@ -67,8 +68,8 @@ def bucket(account):
 
 def test_it_prints_the_two_lines_to_run_and_nothing_else(account, bucket):
     assert account.bootstrap().stdout == (
-        f"pulumi login 's3://{bucket}?region={REGION}&awssdk=v2'\n"
-        f"pulumi stack init dev --secrets-provider='awskms://{KEY_ALIAS}?region={REGION}'\n"
+        f"pulumi login 's3://{bucket}/dev?region={REGION}&awssdk=v2'\n"
+        f"pulumi stack init dev --secrets-provider='awskms://{KEY_ALIAS}/dev?region={REGION}'\n"
     )
 
 
@@ -81,7 +82,7 @@ def test_the_command_runs_as_a_process_and_names_the_stack(account):
         text=True,
         check=True,
     )
-    assert f"s3://vodstack-state-{account.number}-us-east-1?region=us-east-1&awssdk=v2" in finished.stdout
+    assert f"s3://vodstack-state-{account.number}-us-east-1/prod?region=us-east-1&awssdk=v2" in finished.stdout
     assert "pulumi stack init prod --secrets-provider='awskms://" in finished.stdout
 
 
@@ -121,7 +122,29 @@ def test_a_second_run_changes_nothing_and_says_so(account):
     second = account.bootstrap()
     assert second.stdout == first.stdout
     assert second.stderr.startswith("Nothing to do")
-    assert len(account.keys()) == 1
+    assert len(account.keys()) == 2
+
+
+def test_each_stack_has_a_key_and_a_folder_of_its_own_and_all_share_the_bucket(account, bucket):
+    first, second = account.bootstrap(), account.bootstrap("--stack", "a.b")
+    assert f"s3://{bucket}/a.b?" in second.stdout
+    assert f"awskms://{secrets_alias('a.b')}?" in second.stdout
+    assert second.stdout != first.stdout
+    kms = account.client("kms")
+    aliases = {
+        alias["AliasName"]: alias["TargetKeyId"] for alias in kms.list_aliases()["Aliases"] if "TargetKeyId" in alias
+    }
+    ours = {name: key for name, key in aliases.items() if name.startswith(KEY_ALIAS)}
+    assert ours.keys() == {KEY_ALIAS, f"{KEY_ALIAS}/dev", f"{KEY_ALIAS}/a/b"}
+    assert len(set(ours.values())) == 3
+    for key in ours.values():
+        assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
+
+
+def test_stacks_that_read_one_another_share_a_folder_and_not_a_key(account, bucket):
+    data = account.bootstrap("--stack", "prod-data", "--prefix", "prod")
+    assert f"s3://{bucket}/prod?" in data.stdout
+    assert f"awskms://{secrets_alias('prod-data')}?" in data.stdout
 
 
 def test_what_is_missing_is_repaired_and_told(account, bucket):
@@ -155,11 +178,13 @@ def test_suspended_versioning_and_stopped_rotation_are_repaired(account, bucket)
 
 def test_a_bare_bucket_and_a_key_without_its_alias_are_taken_up(account, bucket):
     """An earlier run may have ended between any two steps."""
-    key_id = account.client("kms").create_key(Tags=[MARK])["KeyMetadata"]["KeyId"]
+    key_id = account.client("kms").create_key(Tags=[OBJECTS.mark])["KeyMetadata"]["KeyId"]
+    secrets_id = account.client("kms").create_key(Tags=[secrets_of("dev").mark])["KeyMetadata"]["KeyId"]
     account.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     account.bootstrap()
-    assert account.keys() == [key_id]
+    assert set(account.keys()) == {key_id, secrets_id}
     assert account.client("kms").describe_key(KeyId=KEY_ALIAS)["KeyMetadata"]["KeyId"] == key_id
+    assert account.client("kms").describe_key(KeyId=secrets_alias("dev"))["KeyMetadata"]["KeyId"] == secrets_id
 
 
 def test_statements_and_rules_that_a_team_added_stay(account, bucket):
@@ -204,9 +229,13 @@ def test_a_key_on_its_way_to_deletion_is_refused_with_the_way_back(account):
     [
         (["--stack", "dev'; rm -rf /"], "is no name of a stack"),
         (["--region", "eu-west-1?x=$(id)"], "is no AWS region"),
+        (["--prefix", "a/../b"], "is no folder of a state"),
+        (["--prefix", ".."], "is no folder of a state"),
+        (["--stack", "state"], "No stack may be called"),
+        (["--stack", "state-123456789012"], "No stack may be called"),
     ],
 )
-def test_what_would_reach_a_shell_is_refused(account, arguments, words):
+def test_names_that_would_reach_a_shell_or_the_state_itself_are_refused(account, arguments, words):
     with pytest.raises(CommandError, match=re.escape(words)):
         account.bootstrap(*arguments)
 

@@ -98,7 +98,7 @@ ALTERNATIVES = {
         {
             "foundation": {
                 "cognito": {"domain": "our-videos", "machineScopes": ["videos:read"], "tokenMinutes": 15},
-                "github": {"repository": "team/videos", "environment": "dev"},
+                "github": {"repository": "team/videos", "ownerId": 11, "repositoryId": 22, "environment": "dev"},
             },
             "cluster": {"karpenter": {"maxCpu": 32, "diskSizeGib": 80}},
             "services": {

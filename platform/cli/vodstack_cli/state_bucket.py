@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_cli.errors import CommandError
 from vodstack_cli.state_key import Place
+from vodstack_contracts.state import bucket_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -53,13 +54,9 @@ class _Setting:
     put: Callable[[Any], object]
 
 
-def bucket_name(place: Place) -> str:
-    return f"vodstack-state-{place.account}-{place.region}"
-
-
 def ensure_bucket(s3: "S3Client", place: Place, key_arn: str, tell: Callable[[str], None]) -> str:
     """The bucket's name, made or repaired where it is not as it should be. `tell` hears of changes."""
-    name = bucket_name(place)
+    name = bucket_name(place.account, place.region)
     if not _is_ours(s3, name, place.region):
         _create(s3, name, place.region)
         tell(f"bucket {name}: made")

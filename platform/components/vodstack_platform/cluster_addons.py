@@ -23,6 +23,8 @@ class ClusterAddonsArgs:
     """Versions by add-on. Others: EKS's default."""
     after: pulumi.Resource
     """The nodes: CoreDNS without one is degraded, and holds an `up` for twenty minutes."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class ClusterAddons(pulumi.ComponentResource):
@@ -64,6 +66,7 @@ class ClusterAddons(pulumi.ComponentResource):
             path=role_path(pulumi.get_stack()),
             description=f"vodstack volumes of {pulumi.get_stack()}",
             assume_role_policy=pod_identity_trust(),
+            permissions_boundary=self._args.permissions_boundary,
             opts=child,
         )
         attachment = aws.iam.RolePolicyAttachment(_EBS_DRIVER, role=role.name, policy_arn=_EBS_POLICY, opts=child)

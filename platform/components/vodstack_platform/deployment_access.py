@@ -7,7 +7,9 @@ import pulumi
 
 from vodstack_platform import deployment_actions as named
 from vodstack_platform.deployment_actions import actions, is_read
+from vodstack_platform.network_access import network_statements
 from vodstack_platform.policy import Statement
+from vodstack_platform.state_access import StateFolder, state_reading_statements, state_statements
 
 # AWS-managed policies that the program attaches to its roles, and the only ones that a deployment may attach.
 MANAGED_POLICIES = (
@@ -17,7 +19,6 @@ MANAGED_POLICIES = (
     "AmazonEKS_CNI_Policy",
     "service-role/AmazonEBSCSIDriverPolicy",
 )
-STATE_ALIAS = "alias/vodstack-state"
 _SERVICES_OF_ROLES = ("eks.amazonaws.com", "ec2.amazonaws.com", "pods.eks.amazonaws.com")
 
 
@@ -35,6 +36,8 @@ class Territory:
     cluster: str
     role_path: str
     delivery_path: str
+    boundary_arns: Sequence[pulumi.Input[str]]
+    state: StateFolder
 
     def arn(self, service: str, resource: str) -> pulumi.Output[str]:
         return pulumi.Output.concat(f"arn:aws:{service}:{self.region}:", self.account, f":{resource}")
@@ -44,47 +47,27 @@ class Territory:
 
 
 def deploy_statements(territory: Territory) -> list[Statement]:
+    return [*state_statements(territory.state), *_resources(territory)]
+
+
+def preview_statements(territory: Territory) -> list[Statement]:
+    """What reads of the same, and the stack's own state."""
+    reads = [
+        replace(statement, actions=[action for action in statement.actions if is_read(action)])
+        for statement in _resources(territory)
+        if statement.effect == "Allow"
+    ]
+    return [*state_reading_statements(territory.state), *(statement for statement in reads if statement.actions)]
+
+
+def _resources(territory: Territory) -> list[Statement]:
     return [
-        *_state(territory),
         *_data(territory),
         *_tokens(territory),
         *_alarms(territory),
         *_roles(territory),
         *_cluster(territory),
     ]
-
-
-def preview_statements(territory: Territory) -> list[Statement]:
-    """The same, without what changes anything; the state can be read and its secrets decrypted."""
-    reads = [
-        replace(statement, actions=[action for action in statement.actions if is_read(action)])
-        for statement in deploy_statements(territory)
-    ]
-    decrypt = _of_state_key(territory, "StateSecrets", ["kms:Decrypt"])
-    return [*(statement for statement in reads if statement.actions), decrypt]
-
-
-def _state(territory: Territory) -> list[Statement]:
-    bucket = pulumi.Output.concat("arn:aws:s3:::vodstack-state-", territory.account, f"-{territory.region}")
-    use = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
-    return [
-        Statement(sid="StateBucket", actions=["s3:ListBucket"], resources=[bucket]),
-        Statement(
-            sid="State",
-            actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-            resources=[pulumi.Output.concat(bucket, "/*")],
-        ),
-        _of_state_key(territory, "StateKey", use),
-    ]
-
-
-def _of_state_key(territory: Territory, sid: str, names: list[str]) -> Statement:
-    return Statement(
-        sid=sid,
-        actions=names,
-        resources=[territory.arn("kms", "key/*")],
-        condition={"ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_ALIAS}},
-    )
 
 
 def _of_stack(territory: Territory) -> dict[str, dict[str, str]]:
@@ -164,15 +147,22 @@ def _alarms(territory: Territory) -> list[Statement]:
 
 
 def _roles(territory: Territory) -> list[Statement]:
+    """Roles carry the boundary from their first moment on, and keep it: so none gets more than the boundary lists."""
     roles = [territory.iam(f"role{territory.role_path}*")]
     attached = [f"arn:aws:iam::aws:policy/{name}" for name in MANAGED_POLICIES]
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": territory.boundary_arns}}
+    own = [territory.iam(f"{kind}{territory.delivery_path}*") for kind in ("role", "policy")]
+    provider = territory.iam("oidc-provider/token.actions.githubusercontent.com")
     return [
         Statement(sid="Roles", actions=actions("iam", named.IAM_ROLE), resources=roles),
+        Statement(
+            sid="BoundedRoles", actions=actions("iam", named.IAM_BOUNDED_ROLE), resources=roles, condition=bounded
+        ),
         Statement(
             sid="ManagedPolicies",
             actions=["iam:AttachRolePolicy"],
             resources=roles,
-            condition={"ArnEquals": {"iam:PolicyARN": attached}},
+            condition={"ArnEquals": {"iam:PolicyARN": attached}, **bounded},
         ),
         Statement(
             sid="HandOverRoles",
@@ -181,15 +171,14 @@ def _roles(territory: Territory) -> list[Statement]:
             condition={"StringEquals": {"iam:PassedToService": list(_SERVICES_OF_ROLES)}},
         ),
         # Their own rights are beyond them: a person widens those.
+        Statement(sid="Delivery", actions=actions("iam", named.IAM_DELIVERY), resources=[*own, provider]),
         Statement(
-            sid="Delivery",
-            actions=actions("iam", named.IAM_DELIVERY),
-            resources=[
-                territory.iam(f"role{territory.delivery_path}*"),
-                territory.iam(f"policy{territory.delivery_path}*"),
-                territory.iam("oidc-provider/token.actions.githubusercontent.com"),
-            ],
+            sid="BoundaryStays",
+            effect="Deny",
+            actions=actions("iam", named.IAM_BOUNDARY),
+            resources=[territory.iam("role/*")],
         ),
+        Statement(sid="DeliveryStays", effect="Deny", actions=actions("iam", named.IAM_CLIMB), resources=own),
     ]
 
 
@@ -214,6 +203,6 @@ def _cluster(territory: Territory) -> list[Statement]:
             actions=actions("events", named.EVENTS),
             resources=[territory.arn("events", f"rule/{name}-*")],
         ),
-        Statement(sid="Network", actions=actions("ec2", named.EC2), resources=["*"], condition=in_region),
+        *network_statements(territory.stack, territory.region, territory.arn("ec2", "security-group-rule/*")),
         Statement(sid="Unnamed", actions=named.UNNAMED.split(), resources=["*"], condition=in_region),
     ]

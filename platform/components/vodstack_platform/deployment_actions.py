@@ -34,9 +34,16 @@ LOGS = (
     "UntagResource"
 )
 IAM_ROLE = (
-    "CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
-    "ListInstanceProfilesForRole ListRolePolicies ListRoleTags PutRolePolicy TagRole UntagRole "
-    "UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription"
+    "DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
+    "ListInstanceProfilesForRole ListRolePolicies ListRoleTags TagRole UntagRole UpdateRole UpdateRoleDescription"
+)
+# By these a role gets rights, or hands them to others: only where the boundary keeps them low.
+IAM_BOUNDED_ROLE = "CreateRole PutRolePolicy UpdateAssumeRolePolicy"
+# By these a deployment would climb: refused in so many words, whatever else it is granted some day.
+IAM_BOUNDARY = "DeleteRolePermissionsBoundary PutRolePermissionsBoundary"
+IAM_CLIMB = (
+    "AttachRolePolicy CreatePolicyVersion CreateRole DeletePolicy DeletePolicyVersion DeleteRole DeleteRolePolicy "
+    "DetachRolePolicy PassRole PutRolePolicy SetDefaultPolicyVersion UpdateAssumeRolePolicy"
 )
 IAM_DELIVERY = (
     "GetOpenIDConnectProvider GetPolicy GetPolicyVersion GetRole ListAttachedRolePolicies ListPolicyVersions "
@@ -67,20 +74,27 @@ COGNITO = (
     "GetUserPoolMfaConfig ListTagsForResource SetUserPoolMfaConfig TagResource UntagResource UpdateResourceServer "
     "UpdateUserPool UpdateUserPoolClient UpdateUserPoolDomain"
 )
-# These make or describe what has no name before it is there, or take no resource at all.
-EC2 = (
-    "AllocateAddress AssociateRouteTable AttachInternetGateway AuthorizeSecurityGroupEgress "
-    "AuthorizeSecurityGroupIngress CreateInternetGateway CreateLaunchTemplate CreateLaunchTemplateVersion "
-    "CreateNatGateway CreateRoute CreateRouteTable CreateSecurityGroup CreateSubnet CreateTags CreateVpc "
-    "CreateVpcEndpoint DeleteInternetGateway DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteNatGateway "
-    "DeleteRoute DeleteRouteTable DeleteSecurityGroup DeleteSubnet DeleteTags DeleteVpc DeleteVpcEndpoints "
+# A rule of a security group is a resource of its own in the call that makes or removes it.
+EC2_RULES = (
+    "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress RevokeSecurityGroupIngress"
+)
+# These make what has no name and no tag before it is there. EKS asks for RunInstances where it is given a template.
+EC2_CREATIONS = (
+    "AllocateAddress CreateInternetGateway CreateLaunchTemplate CreateNatGateway CreateRouteTable CreateSecurityGroup "
+    "CreateSubnet CreateVpc CreateVpcEndpoint RunInstances"
+)
+EC2_CHANGES = (
+    "AssociateRouteTable AttachInternetGateway CreateLaunchTemplateVersion CreateRoute CreateTags "
+    "DeleteInternetGateway DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteNatGateway DeleteRoute "
+    "DeleteRouteTable DeleteSecurityGroup DeleteSubnet DeleteTags DeleteVpc DeleteVpcEndpoints DetachInternetGateway "
+    "DisassociateAddress DisassociateRouteTable ModifyLaunchTemplate ModifySubnetAttribute ModifyVpcAttribute "
+    f"ModifyVpcEndpoint ReleaseAddress ReplaceRoute ReplaceRouteTableAssociation {EC2_RULES}"
+)
+EC2_READS = (
     "DescribeAddresses DescribeAddressesAttribute DescribeAvailabilityZones DescribeInternetGateways "
     "DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNatGateways DescribeNetworkAcls "
     "DescribeNetworkInterfaces DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules "
-    "DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs "
-    "DetachInternetGateway DisassociateAddress DisassociateRouteTable ModifyLaunchTemplate ModifySubnetAttribute "
-    "ModifyVpcAttribute ModifyVpcEndpoint ReleaseAddress ReplaceRoute ReplaceRouteTableAssociation "
-    "RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances"
+    "DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
 )
 UNNAMED = (
     "cognito-idp:CreateUserPool cognito-idp:DescribeUserPoolDomain ecr:GetAuthorizationToken "
@@ -93,10 +107,11 @@ def actions(service: str, names: str) -> list[str]:
     return [f"{service}:{name}" for name in names.split()]
 
 
+# Reads that reveal a secret: a token of the registry, and that of the issuer's client.
+_REVEALING = ("GetAuthorizationToken", "DescribeUserPoolClient")
+
+
 def is_read(action: str) -> bool:
-    """Whether an action changes nothing, judged by AWS's own naming."""
+    """Whether an action changes nothing and reveals no secret, judged by AWS's own naming."""
     name = action.partition(":")[2]
-    return (
-        name.startswith(("BatchCheck", "BatchGet", "Describe", "Get", "List", "View"))
-        and name != "GetAuthorizationToken"
-    )
+    return name.startswith(("BatchCheck", "BatchGet", "Describe", "Get", "List", "View")) and name not in _REVEALING

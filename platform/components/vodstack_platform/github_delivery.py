@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,9 +11,15 @@ from vodstack_platform.policy import Statement, policy_document
 _ISSUER = "token.actions.githubusercontent.com"
 _AUDIENCE = "sts.amazonaws.com"
 _SESSION_SECONDS = 3600
+# The workflow files, and the git references at which GitHub says they ran: main's, and a pull request's merge.
+DEPLOY_WORKFLOW = "deploy.yml@refs/heads/main"
+PREVIEW_WORKFLOW = "preview.yml@refs/pull/*/merge"
 # A managed policy holds 6,144 characters. What a resource's ARN takes is only guessed at: it may be unknown yet.
 _PART_CHARACTERS = 5_000
 _RESOURCE_CHARACTERS = 120
+
+
+Condition = Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +42,10 @@ class GithubDelivery(pulumi.ComponentResource):
         super().__init__("vodstack:platform:GithubDelivery", name, None, opts)
         self._args = args
         self._issuer_arn = self._issuer()
-        repository = f"repo:{args.settings.repository}"
-        self.deploy_role_arn = self._role(
-            "deploy", f"{repository}:environment:{args.settings.environment}", deploy_statements(args.territory)
-        )
-        self.preview_role_arn = self._role("preview", f"{repository}:pull_request", preview_statements(args.territory))
+        deploys = trust(args.settings, f"environment:{args.settings.environment}", DEPLOY_WORKFLOW)
+        self.deploy_role_arn = self._role("deploy", deploys, deploy_statements(args.territory))
+        previews = trust(args.settings, "pull_request", PREVIEW_WORKFLOW)
+        self.preview_role_arn = self._role("preview", previews, preview_statements(args.territory))
         self.register_outputs({"deploy_role_arn": self.deploy_role_arn, "preview_role_arn": self.preview_role_arn})
 
     def _issuer(self) -> pulumi.Output[str]:
@@ -53,7 +59,7 @@ class GithubDelivery(pulumi.ComponentResource):
         )
         return provider.arn
 
-    def _role(self, name: str, subject: str, statements: list[Statement]) -> pulumi.Output[str]:
+    def _role(self, name: str, trusted: Condition, statements: list[Statement]) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
@@ -65,7 +71,7 @@ class GithubDelivery(pulumi.ComponentResource):
                     sid="GitHub",
                     principal={"Federated": self._issuer_arn},
                     actions=["sts:AssumeRoleWithWebIdentity"],
-                    condition={"StringEquals": {f"{_ISSUER}:aud": _AUDIENCE, f"{_ISSUER}:sub": subject}},
+                    condition=trusted,
                 )
             ),
             opts=child,
@@ -79,6 +85,25 @@ class GithubDelivery(pulumi.ComponentResource):
             )
             aws.iam.RolePolicyAttachment(f"{name}-{number}", role=role.name, policy_arn=policy.arn, opts=child)
         return role.arn
+
+
+def trust(settings: GithubSettings, context: str, workflow: str) -> Condition:
+    """Which of GitHub's tokens take a role: those of one workflow file of this repository, which its ids tell.
+
+    A name can be given up and taken by somebody else, an id cannot. GitHub writes the ids into the subject of
+    repositories made, renamed or opted in since July 2026, and leaves them out in older ones.
+    """
+    owner, _, name = settings.repository.partition("/")
+    numbered = f"{owner}@{settings.owner_id}/{name}@{settings.repository_id}"
+    return {
+        "StringEquals": {
+            f"{_ISSUER}:aud": _AUDIENCE,
+            f"{_ISSUER}:sub": [f"repo:{settings.repository}:{context}", f"repo:{numbered}:{context}"],
+            f"{_ISSUER}:repository_id": str(settings.repository_id),
+            f"{_ISSUER}:repository_owner_id": str(settings.owner_id),
+        },
+        "StringLike": {f"{_ISSUER}:job_workflow_ref": f"{settings.repository}/.github/workflows/{workflow}"},
+    }
 
 
 def _parts(statements: list[Statement]) -> list[list[Statement]]:

@@ -29,6 +29,8 @@ class KarpenterArgs:
     """The same as plain text."""
     region: pulumi.Input[str]
     """AWS region of the cluster."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its roles may do, whatever they are given. None: nothing bounds them."""
 
 
 class Karpenter(pulumi.ComponentResource):
@@ -47,7 +49,9 @@ class Karpenter(pulumi.ComponentResource):
         self.cluster_name = args.cluster_name
         account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         queue = InterruptionQueue("interruptions", InterruptionQueueArgs(prefix=args.name, account_id=account), child)
-        self.node_role, policies = node_role(f"{name}-nodes", "Karpenter's nodes", child)
+        self.node_role, policies = node_role(
+            f"{name}-nodes", "Karpenter's nodes", child, permissions_boundary=args.permissions_boundary
+        )
         reach = Reach(
             cluster=args.name,
             region=args.region,
@@ -70,6 +74,7 @@ def _identity(args: KarpenterArgs, reach: Reach, opts: pulumi.ResourceOptions) -
         labels=labels(_NAME),
         statements=controller_statements(reach),
         asks_kubernetes=True,
+        permissions_boundary=args.permissions_boundary,
     )
     return WorkloadIdentity(_NAME, identity, opts)
 

@@ -24,6 +24,8 @@ class KedaArgs:
     """EKS name of the cluster."""
     queue_arns: Sequence[pulumi.Input[str]]
     """Queues whose attributes the operator may read, and no others'."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class Keda(pulumi.ComponentResource):
@@ -43,6 +45,7 @@ class Keda(pulumi.ComponentResource):
             labels=labels(_OPERATOR),
             statements=[look],
             asks_kubernetes=True,
+            permissions_boundary=args.permissions_boundary,
         )
         account = WorkloadIdentity(_OPERATOR, identity, child).service_account
         self.release = helm.Release(

@@ -40,6 +40,8 @@ class KubernetesClusterArgs:
     """AWS profile that this program's calls use, if any."""
     delivery: DeliveryRoles | None = None
     """Roles of the workflows that deploy. None: nobody's."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class KubernetesCluster(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class KubernetesCluster(pulumi.ComponentResource):
             retention_in_days=args.settings.log_retention_days,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        role, attachment = self._service_role(name)
+        role, attachment = self._service_role(name, args)
         # EKS's own protection would stop a destroy after everything on the cluster is gone; Pulumi's stops it before.
         opts = pulumi.ResourceOptions(
             parent=self, depends_on=[logs, attachment], protect=args.settings.deletion_protection
@@ -67,7 +69,9 @@ class KubernetesCluster(pulumi.ComponentResource):
         self.cluster_name = self.cluster.urn.apply(lambda _: args.cluster_name)
         self.register_outputs({"cluster_name": self.cluster_name})
 
-    def _service_role(self, name: str) -> tuple[aws.iam.Role, aws.iam.RolePolicyAttachment]:
+    def _service_role(
+        self, name: str, args: KubernetesClusterArgs
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicyAttachment]:
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
@@ -80,6 +84,7 @@ class KubernetesCluster(pulumi.ComponentResource):
                     actions=["sts:AssumeRole", "sts:TagSession"],
                 )
             ),
+            permissions_boundary=args.permissions_boundary,
             opts=child,
         )
         attachment = aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=_SERVICE_POLICY, opts=child)

@@ -26,6 +26,8 @@ class LoadBalancerControllerArgs:
     """The account of the load balancers."""
     vpc_id: pulumi.Input[str]
     """Id of the VPC."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class LoadBalancerController(pulumi.ComponentResource):
@@ -44,6 +46,7 @@ class LoadBalancerController(pulumi.ComponentResource):
             labels=labels(_NAME),
             statements=controller_statements(ground),
             asks_kubernetes=True,
+            permissions_boundary=args.permissions_boundary,
         )
         account = WorkloadIdentity(_NAME, identity, child).service_account
         self.release = helm.Release(

@@ -27,6 +27,8 @@ class NodeGroupArgs:
     """What consoles show as their name."""
     tags: dict[str, str]
     """AWS tags of instances and volumes, which AWS makes from a template that default tags do not reach."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class NodeGroup(pulumi.ComponentResource):
@@ -38,7 +40,7 @@ class NodeGroup(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vodstack:platform:NodeGroup", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        role, attachments = node_role(name, "nodes", child)
+        role, attachments = node_role(name, "nodes", child, permissions_boundary=args.permissions_boundary)
         template = _launch_template(name, args, child)
         settings = args.settings
         self.group = eks.ManagedNodeGroup(

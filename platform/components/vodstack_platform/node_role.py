@@ -7,7 +7,7 @@ _MANAGED_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "Amazo
 
 
 def node_role(
-    name: str, description: str, opts: pulumi.ResourceOptions
+    name: str, description: str, opts: pulumi.ResourceOptions, *, permissions_boundary: pulumi.Input[str] | None
 ) -> tuple[aws.iam.Role, list[aws.iam.RolePolicyAttachment]]:
     """The role of nodes, and its policies: nodes that lose these before they are gone cannot leave in good order."""
     role = aws.iam.Role(
@@ -17,6 +17,7 @@ def node_role(
         assume_role_policy=policy_document(
             Statement(sid="Nodes", principal={"Service": "ec2.amazonaws.com"}, actions=["sts:AssumeRole"])
         ),
+        permissions_boundary=permissions_boundary,
         opts=opts,
     )
     attachments = [

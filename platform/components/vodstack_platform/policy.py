@@ -27,6 +27,11 @@ def role_path(stack: str) -> str:
     return f"/vodstack/{stack}/"
 
 
+def delivery_path(stack: str) -> str:
+    """The path of what confines a stack's deployments: its workflows' roles, and the boundary of all other roles."""
+    return f"/vodstack-delivery/{stack}/"
+
+
 def policy_document(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps(
         {"Version": VERSION, "Statement": [_plain(statement) for statement in statements]},

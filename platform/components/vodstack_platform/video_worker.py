@@ -43,6 +43,8 @@ class VideoWorkerArgs:
     """`json` for machines, `console` for people."""
     watchers: Sequence[str] = ("monitoring",)
     """Namespaces whose pods may read its metrics. Nothing else reaches its pods."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its roles may do, whatever they are given. None: nothing bounds them."""
 
 
 class VideoWorker(pulumi.ComponentResource):
@@ -87,6 +89,7 @@ def run_worker(
         service_account=name,
         labels=labels(name),
         statements=worker_statements(args.data),
+        permissions_boundary=args.permissions_boundary,
     )
     made = WorkloadIdentity(name, identity, opts)
     workload = Workload(name, _workload(args, shared, made.service_account, name), opts)
@@ -134,7 +137,9 @@ def _scale(args: VideoWorkerArgs, deployment: pulumi.Output[str], opts: pulumi.R
     operator = None
     if scaling.install_keda:
         queues = [args.data.arrivals_queue_arn, args.data.chunks_queue_arn]
-        keda = KedaArgs(cluster_name=args.cluster_name, queue_arns=queues)
+        keda = KedaArgs(
+            cluster_name=args.cluster_name, queue_arns=queues, permissions_boundary=args.permissions_boundary
+        )
         operator = Keda("keda", keda, opts).release
     scaled = QueueScalingArgs(
         namespace=args.namespace,

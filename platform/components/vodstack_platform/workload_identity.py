@@ -24,6 +24,8 @@ class WorkloadIdentityArgs:
     """What the role may do."""
     asks_kubernetes: bool = False
     """Give the pods a token for Kubernetes itself, which few need."""
+    permissions_boundary: pulumi.Input[str] | None = None
+    """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
@@ -40,6 +42,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
             path=role_path(pulumi.get_stack()),
             description=f"vodstack {args.service_account} in {pulumi.get_stack()}",
             assume_role_policy=pod_identity_trust(),
+            permissions_boundary=args.permissions_boundary,
             opts=child,
         )
         policy = aws.iam.RolePolicy(

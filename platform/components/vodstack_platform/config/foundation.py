@@ -144,10 +144,16 @@ class GithubSettings(Section):
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
     """The repository on GitHub, as `owner/name`."""
+    owner_id: Annotated[int, Field(gt=0)]
+    """GitHub's number of the owner, which stays when names change hands: `gh api repos/OWNER/NAME --jq .owner.id`."""
+    repository_id: Annotated[int, Field(gt=0)]
+    """GitHub's number of the repository: `gh api repos/OWNER/NAME --jq .id`."""
     environment: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "dev"
     """The GitHub environment whose jobs may deploy."""
     create_oidc_provider: bool = True
     """Make GitHub's OIDC provider. An account has room for one: false where another stack or team has made it."""
+    state_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")] | None = None
+    """Folder of the state in its bucket, as in the backend's URL. Without it, the stack's name."""
 
 
 class FoundationSettings(Section):

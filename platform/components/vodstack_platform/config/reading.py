@@ -10,6 +10,7 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from vodstack_contracts.state import is_reserved
 from vodstack_platform.config.tree import StackSettings
 
 NAMESPACE = "vodstack"
@@ -22,6 +23,11 @@ class ConfigError(pulumi.RunError):
 
 def read_settings() -> StackSettings:
     """The config of the running stack. Raises ConfigError that names every wrong key."""
+    if is_reserved(stack := pulumi.get_stack()):
+        raise ConfigError(
+            f"no stack may be called {stack!r}: its bucket and key would have the names of Pulumi's own state. "
+            "`pulumi stack rename` gives it another name"
+        )
     given = {key: _parse(key, text) for key, text in _given().items()}
     return parse_settings(given, secret_keys=frozenset(key for key in given if _is_secret(key)))
 

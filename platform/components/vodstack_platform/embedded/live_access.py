@@ -9,12 +9,14 @@ from vodstack_platform.embedded.policies import loosened
 
 
 def make_role(creation: Creation) -> Outputs:
+    boundary = creation.inputs.get("permissionsBoundary")
     made = creation.client("iam").create_role(
         RoleName=creation.physical_name(),
         Path=creation.inputs.get("path") or "/",
         AssumeRolePolicyDocument=creation.inputs["assumeRolePolicy"],
         Description=creation.inputs.get("description") or "",
         Tags=[{"Key": key, "Value": value} for key, value in creation.tags.items()],
+        **({"PermissionsBoundary": boundary} if boundary else {}),
     )["Role"]
     return {"arn": made["Arn"], "uniqueId": made["RoleId"]}
 
