@@ -4,6 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from vodstack_contracts.errors import ForbiddenMoveError
 from vodstack_contracts.items import from_item
@@ -172,6 +173,39 @@ def test_a_deletion_leaves_the_bare_record_from_any_state(table):
         None,
     )
     assert not table.update(delete(video_id, deletion))
+
+
+# Of a deleted record: whose it was and until when it is kept, and figures that tell nothing of what was in it.
+LEFT_OF_A_DELETED = {
+    "video_id",
+    "status",
+    "owner",
+    "deletion",
+    "upload_date",
+    "updated_at",
+    "content_type",
+    "size_bytes",
+    "direct",
+    "traceparent",
+    "stage",
+    "progress",
+    "lease",
+    "attempts",
+    "failures",
+    "resent",
+    "stage_seconds",
+}
+
+
+def test_a_deletion_takes_along_every_word_and_finding(table):
+    """Of a record in which every field is filled in, whichever is added later."""
+    item = {each.encode_name: {"S": "something"} for each in fields(VideoRecord)}
+    video_id = new_video_id()
+    item |= {"video_id": {"S": video_id}, "status": {"S": Status.READY}, "owner": {"S": "a"}}
+    table.client.put_item(TableName=table.name, Item=item)
+    assert table.update(delete(video_id, Deletion(deleted_at=1, purge_at=1)))
+    left = table.client.get_item(TableName=table.name, Key={"video_id": {"S": video_id}})["Item"]
+    assert left.keys() == LEFT_OF_A_DELETED
 
 
 def test_a_deletion_may_be_allowed_in_some_states_alone(table):

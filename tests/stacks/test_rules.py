@@ -27,10 +27,56 @@ def _pod(container, **spec):
     return {"spec": {"template": {"spec": {"containers": [sound | container], **spec}}}}
 
 
+BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+EVERYBODY = ("*", {"AWS": "*"}, {"AWS": ["arn:aws:iam::1:root", "*"]}, {"Federated": "*"}, {"Service": ["*"]})
+GUARDED = (
+    ("aws:s3/bucketPolicy:BucketPolicy", "policy"),
+    ("aws:sqs/queuePolicy:QueuePolicy", "policy"),
+    ("aws:sns/topicPolicy:TopicPolicy", "policy"),
+    ("aws:ecr/repositoryPolicy:RepositoryPolicy", "policy"),
+    ("aws:kms/key:Key", "policy"),
+    ("aws:iam/role:Role", "assumeRolePolicy"),
+    ("aws-native:kms:Key", "keyPolicy"),
+)
+NAMED = ("aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy", "aws:iam/userPolicy:UserPolicy")
+
+
 OFFENDERS = [
-    ("no-public-bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", {"blockPublicAcls": True}),
-    ("no-public-bucket", "aws:s3/bucket:Bucket", {"acl": "public-read"}),
-    ("no-public-bucket", "aws:s3/bucketPolicy:BucketPolicy", {"policy": _policy(Principal="*", Action="s3:GetObject")}),
+    *[("no-public-bucket", BLOCK, dict.fromkeys(BLOCKS, True) | {block: False}) for block in BLOCKS],
+    *[("no-public-bucket", BLOCK, {key: True for key in BLOCKS if key != block}) for block in BLOCKS],
+    *[
+        ("no-public-bucket", kind, {"acl": acl})
+        for kind in ("aws:s3/bucket:Bucket", "aws:s3/bucketAcl:BucketAcl")
+        for acl in ("public-read", "public-read-write", "authenticated-read")
+    ],
+    *[
+        ("no-open-policy", kind, {key: _policy(Principal=principal, Action="sts:AssumeRole")})
+        for kind, key in GUARDED
+        for principal in EVERYBODY
+    ],
+    *[
+        ("no-open-policy", kind, {key: _policy(NotPrincipal={"AWS": "1"}, Action="sts:AssumeRole")})
+        for kind, key in GUARDED
+    ],
+    *[
+        ("no-wildcard-iam", kind, {key: _policy(Principal={"AWS": "1"}, Action=action)})
+        for kind, key in GUARDED
+        for action in ("*", "kms:*", ["sts:AssumeRole", "sts:Tag*"])
+    ],
+    *[("no-wildcard-iam", kind, {"policy": _policy(Action="s3:*", Resource="*")}) for kind in NAMED],
+    *[("no-wildcard-iam", kind, {"policy": _policy(NotAction="iam:*", Resource="*")}) for kind in NAMED],
+    *[
+        ("no-privileged-pod", f"kubernetes:apps/v1:{kind}", _pod({"securityContext": {"privileged": True}}))
+        for kind in ("DaemonSet", "ReplicaSet", "StatefulSet")
+    ],
+    ("no-privileged-pod", "kubernetes:batch/v1:Job", _pod({}, hostPID=True)),
+    ("no-privileged-pod", DEPLOYMENT, _pod({}, hostIPC=True)),
+    ("no-privileged-pod", DEPLOYMENT, _pod({}, initContainers=[{"name": "i", "image": "i:1"}])),
+    ("no-privileged-pod", DEPLOYMENT, _pod({"securityContext": {"allowPrivilegeEscalation": True}})),
+    ("pinned", DEPLOYMENT, _pod({}, initContainers=[{"name": "i", "image": "i"}])),
+    ("deletion-protection", "aws:ecr/repository:Repository", {"forceDelete": True, "encryptionConfigurations": [1]}),
+    ("deletion-protection", "eks:index:Cluster", {"version": "1.35", "deletionProtection": False}),
     ("encryption", "aws:sqs/queue:Queue", {"name": "q"}),
     ("encryption", "aws:sns/topic:Topic", {"name": "t"}),
     ("encryption", "aws:dynamodb/table:Table", {}),
@@ -61,9 +107,26 @@ OFFENDERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "resource_type", "props"), OFFENDERS)
-def test_a_rule_is_offended_by_its_example(name, resource_type, props):
-    assert list(BY_NAME[name].offences(Candidate(resource_type, props, "prod")))
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in OFFENDERS}))
+def test_a_rule_is_offended_by_each_of_its_examples(name):
+    examples = [(kind, props) for rule, kind, props in OFFENDERS if rule == name]
+    missed = [each for each in examples if not list(BY_NAME[name].offences(Candidate(*each, "prod")))]
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"policy": _policy(Principal={"AWS": "arn:aws:iam::1:root"}, Action="kms:Decrypt")},
+        {"policy": _policy(Principal="*", Action="sqs:SendMessage", Condition={"ArnEquals": {"aws:SourceArn": "a"}})},
+        {"policy": _policy(Effect="Deny", Principal="*", Action="s3:*", Resource="*")},
+        {"policy": UNKNOWN_TEXT},
+        {},
+    ],
+)
+def test_a_policy_that_names_whom_it_lets_in_offends_nothing(props):
+    candidate = Candidate("aws:kms/key:Key", props, "prod")
+    assert [sentence for rule in RULES for sentence in rule.offences(candidate)] == []
 
 
 def test_every_rule_has_an_example():

@@ -57,6 +57,21 @@ def test_a_pod_meets_the_restricted_pod_security_standard(dev, name):
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+ASK_KUBERNETES = {"keda-operator", "karpenter", "aws-load-balancer-controller"}
+
+
+def test_no_service_has_a_token_for_kubernetes_and_operators_alone_do(everything):
+    """Of each ServiceAccount, and of the pods of ours, which would overrule it."""
+    accounts = everything.of_type("kubernetes:core/v1:ServiceAccount")
+    given = {each.name: each.inputs["automountServiceAccountToken"] for each in accounts}
+    assert given == {"api": False, "worker": False, **dict.fromkeys(ASK_KUBERNETES, True)}
+    for name in ("api", "worker"):
+        pod, _ = pod_and_container(everything, name)
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["serviceAccountName"] == name
+        assert "serviceAccountToken" not in str(pod.get("volumes", []))
+
+
 def test_pages_of_the_own_machine_use_the_api_of_the_laptop_and_of_nothing_else(dev):
     allowed = environment_of(ALTERNATIVES["local"].known, "api")["VODSTACK_CORS_ORIGINS"].split(",")
     assert allowed == ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]

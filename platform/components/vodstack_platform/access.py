@@ -7,7 +7,7 @@ from vodstack_contracts.outputs import FoundationOutputs
 from vodstack_platform.policy import Statement
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
-_UPLOAD = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+_UPLOAD = ("s3:PutObject", "s3:AbortMultipartUpload")
 
 
 def api_statements(foundation: Foundation) -> list[Statement]:
@@ -16,7 +16,7 @@ def api_statements(foundation: Foundation) -> list[Statement]:
     return [
         Statement(
             sid="Originals",
-            actions=[*_UPLOAD, "s3:GetObject", "s3:DeleteObject"],
+            actions=[*_UPLOAD, "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts"],
             resources=[_objects(foundation, ORIGINALS_PREFIX)],
         ),
         Statement(

@@ -13,6 +13,7 @@ UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # Pulumi's word for a t
 REQUIRED_TAGS: Final = ("project", "stack", "managed-by")
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_DOCUMENTS = ("policy", "assumeRolePolicy", "keyPolicy")
 _CLUSTER_COMPONENT: Final = "eks:index:Cluster"
 _POD_OWNERS = ("DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")
 
@@ -42,10 +43,23 @@ def _public_bucket(resource: Candidate) -> Iterator[str]:
                 yield f"{block} must be true"
     if resource.props.get("acl") in _PUBLIC_ACLS:
         yield f"the ACL {resource.props['acl']} opens the bucket"
-    if resource.type.endswith(":BucketPolicy"):
-        for statement in _statements(resource.props.get("policy")):
-            if statement.get("Effect") == "Allow" and statement.get("Principal") in ("*", {"AWS": "*"}):
-                yield "the bucket's policy lets everybody in"
+
+
+def _open_to_all(resource: Candidate) -> Iterator[str]:
+    """Of every policy that names whom it lets in: of buckets, queues, topics, keys, registries and roles."""
+    for key in _DOCUMENTS:
+        for statement in _statements(resource.props.get(key)):
+            if statement.get("Effect") != "Allow":
+                continue
+            if "NotPrincipal" in statement:
+                yield "a statement that allows must name whom it lets in"
+            if _is_everybody(statement.get("Principal")) and not statement.get("Condition"):
+                yield f"{key} lets everybody in"
+
+
+def _is_everybody(principal: object) -> bool:
+    named = [text for value in _mapping(principal).values() for text in _texts(value)]
+    return "*" in (principal, *named)
 
 
 def _unencrypted(resource: Candidate) -> Iterator[str]:
@@ -71,7 +85,7 @@ def _unencrypted(resource: Candidate) -> Iterator[str]:
 
 
 def _wildcard(resource: Candidate) -> Iterator[str]:
-    for key in ("policy", "assumeRolePolicy", "keyPolicy"):
+    for key in _DOCUMENTS:
         for statement in _statements(resource.props.get(key)):
             if statement.get("Effect") != "Allow":
                 continue
@@ -138,6 +152,7 @@ def _unprotected(resource: Candidate) -> Iterator[str]:
 
 RULES: Final[Sequence[Rule]] = (
     Rule("no-public-bucket", "Nobody reads a bucket without credentials.", _public_bucket),
+    Rule("no-open-policy", "Every policy names whom it lets in.", _open_to_all),
     Rule("encryption", "Whatever holds data is encrypted.", _unencrypted),
     Rule("no-wildcard-iam", "Every action that IAM allows is named.", _wildcard),
     Rule("tags", "Everything taggable says which project and stack it belongs to.", _untagged),

@@ -15,7 +15,7 @@ from vodstack_platform.embedded.emulator import Credentials, running_emulator
 from vodstack_platform.embedded.engine import run_program
 from vodstack_platform.embedded.errors import EngineError
 from vodstack_platform.embedded.identity import Role, assume, environment_for, role_of
-from vodstack_platform.embedded.policies import loosened
+from vodstack_platform.embedded.policies import allows, loosened
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -105,10 +105,73 @@ def test_the_policy_itself_names_the_tables_that_moto_does_not_look_at(enforced)
     assert not role.allows("dynamodb:DeleteTable", deployed.outputs["videosTableArn"])
 
 
-def test_a_process_configured_with_a_table_outside_its_policy_does_not_start(deployed, emulator):
-    configured = {"DYNAMODB_TABLE": "somebody-elses"}
-    with pytest.raises(EngineError, match="DYNAMODB_TABLE=somebody-elses, yet no policy of its role names"):
-        environment_for(deployed, emulator, Account("vodstack", "api"), configured)
+ELSEWHERE = {
+    "DYNAMODB_TABLE": "somebody-elses",
+    "VODSTACK_WORK_TABLE": "somebody-elses",
+    "SQS_QUEUE_URL": "http://127.0.0.1/123456789012/somebody-elses",
+    "VODSTACK_CHUNKS_QUEUE_URL": "http://127.0.0.1/123456789012/somebody-elses",
+}
+
+
+@pytest.mark.parametrize("variable", ELSEWHERE)
+def test_a_process_configured_with_what_its_policy_leaves_out_does_not_start(deployed, emulator, variable):
+    with pytest.raises(EngineError, match=rf"{variable}=\S*somebody-elses, yet its role's policies leave out or deny"):
+        environment_for(deployed, emulator, Account("vodstack", "worker"), {variable: ELSEWHERE[variable]})
+
+
+def test_a_process_starts_with_all_that_its_deployment_names(deployed, emulator):
+    names = {"DYNAMODB_TABLE": "videosTableName", "VODSTACK_WORK_TABLE": "workTableName"}
+    names |= {"SQS_QUEUE_URL": "arrivalsQueueUrl", "VODSTACK_CHUNKS_QUEUE_URL": "chunksQueueUrl"}
+    configured = {variable: deployed.outputs[output] for variable, output in names.items()}
+    assert environment_for(deployed, emulator, Account("vodstack", "worker"), configured)
+
+
+def test_a_worker_whose_policy_has_lost_the_chunks_does_not_start(deployed, emulator):
+    chunks = deployed.outputs["chunksQueueArn"]
+    resources = tuple(
+        replace(r, inputs={**r.inputs, "policy": r.inputs["policy"].replace(f',"{chunks}"', "")})
+        if r.type == "aws:iam/rolePolicy:RolePolicy" and r.name == "worker-policy"
+        else r
+        for r in deployed.resources
+    )
+    configured = {"VODSTACK_CHUNKS_QUEUE_URL": deployed.outputs["chunksQueueUrl"]}
+    with pytest.raises(EngineError, match="VODSTACK_CHUNKS_QUEUE_URL"):
+        environment_for(replace(deployed, resources=resources), emulator, Account("vodstack", "worker"), configured)
+
+
+def test_a_process_whose_table_is_denied_to_it_does_not_start(deployed, emulator):
+    denial = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": deployed.outputs["videosTableArn"]}
+    document = json.loads(deployed.one("aws:iam/rolePolicy:RolePolicy", "worker-policy").inputs["policy"])
+    denied = json.dumps({**document, "Statement": [*document["Statement"], denial]})
+    resources = tuple(
+        replace(r, inputs={**r.inputs, "policy": denied}) if r.name == "worker-policy" else r
+        for r in deployed.resources
+    )
+    configured = {"DYNAMODB_TABLE": deployed.outputs["videosTableName"]}
+    with pytest.raises(EngineError, match="leave out or deny"):
+        environment_for(replace(deployed, resources=resources), emulator, Account("vodstack", "worker"), configured)
+
+
+ALLOW = {"Effect": "Allow", "Action": ["sqs:SendMessage", "sqs:ReceiveMessage"], "Resource": ["arn:a", "arn:b*"]}
+JUDGED = [
+    ([ALLOW], "arn:a", True),
+    ([ALLOW], "arn:b1", True),
+    ([ALLOW], "arn:c", False),
+    ([], "arn:a", False),
+    ([ALLOW, {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:a"}], "arn:a", False),
+    ([{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}, ALLOW], "arn:a", False),
+    ([ALLOW, {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:c"}], "arn:a", True),
+    ([ALLOW, {"Effect": "Deny", "Action": "sqs:PurgeQueue", "Resource": "arn:a"}], "arn:a", True),
+    ([{"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:a"}], "arn:a", False),
+]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize(("statements", "resource", "expected"), JUDGED)
+def test_a_denial_wins_over_every_grant_in_whichever_policy_it_stands(statements, resource, expected, apart):
+    groups = [[statement] for statement in statements] if apart else [statements]
+    documents = [json.dumps({"Statement": group}) for group in groups]
+    assert allows(documents, "sqs:SendMessage", resource) is expected
 
 
 def test_a_role_that_the_pod_identity_agent_cannot_assume_is_refused(deployed, emulator):

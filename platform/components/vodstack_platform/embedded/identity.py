@@ -8,7 +8,7 @@ from vodstack_contracts.environment import Variable
 from vodstack_platform.embedded.deployed import Deployed, Resource
 from vodstack_platform.embedded.emulator import ACCOUNT_ID, Credentials, Emulator
 from vodstack_platform.embedded.errors import EngineError
-from vodstack_platform.embedded.policies import allows, grants_any, many, statements_of
+from vodstack_platform.embedded.policies import allows, granted, many, statements_of
 
 _ASSOCIATION: Final = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 _AGENT: Final = "pods.eks.amazonaws.com"
@@ -64,17 +64,18 @@ def environment_for(
     """The keys of a process's role as environment variables; none where it has no role, as in a cluster.
 
     Raises EngineError when the pod identity agent could not assume the role, or when the process is `configured` with
-    a table or queue that its role's policies leave out: moto does not look at their names.
+    a table or queue that its role's policies leave out or deny: moto does not look at their names.
     """
     role = role_of(deployed, account)
     if role is None:
         return {}
     _require_trust(role)
     for variable, action_prefix, arn in _configured_resources(configured, deployed.region):
-        if grants_any(role.policies, action_prefix) and not grants_any(role.policies, action_prefix, arn):
+        actions = granted(role.policies, action_prefix)
+        if actions and not any(role.allows(action, arn) for action in actions):
             raise EngineError(
                 f"{account.namespace}/{account.service_account} is configured with {variable}={configured[variable]}, "
-                f"yet no policy of its role names {arn}"
+                f"yet its role's policies leave out or deny {arn}"
             )
     return assume(role, emulator, deployed.region, session=account.service_account).environment
 
@@ -123,7 +124,9 @@ def _configured_resources(configured: Mapping[str, str], region: str) -> list[tu
         for variable in (Variable.DYNAMODB_TABLE, Variable.WORK_TABLE)
         if configured.get(variable)
     ]
-    if url := configured.get(Variable.SQS_QUEUE_URL):
-        name = url.rpartition("/")[2]
-        found.append((Variable.SQS_QUEUE_URL, "sqs:", f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{name}"))
+    found += [
+        (str(variable), "sqs:", f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{configured[variable].rpartition('/')[2]}")
+        for variable in (Variable.SQS_QUEUE_URL, Variable.CHUNKS_QUEUE_URL)
+        if configured.get(variable)
+    ]
     return found

@@ -76,15 +76,16 @@ def allows(documents: Iterable[str], action: str, resource: str) -> bool:
     return effects == {"Allow"}
 
 
-def grants_any(documents: Iterable[str], action_prefix: str, resource: str | None = None) -> bool:
-    """Whether any statement grants an action that begins so, on `resource` where one is given."""
-    return any(
-        statement["Effect"] == "Allow"
-        and any(action.startswith(action_prefix) or action == "*" for action in many(statement.get("Action", [])))
-        and (resource is None or _matches(statement, "Resource", resource))
+def granted(documents: Iterable[str], action_prefix: str) -> set[str]:
+    """The actions that begin so and are granted on some resource, whatever is denied."""
+    return {
+        action
         for document in documents
         for statement in statements_of(document)
-    )
+        if statement["Effect"] == "Allow"
+        for action in many(statement.get("Action", []))
+        if action.startswith(action_prefix) or action == "*"
+    }
 
 
 def _matches(statement: Statement, element: str, value: str) -> bool:
