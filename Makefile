@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists them; CI runs these and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up render cost bootstrap images test test-cluster bench prove pictures check fix clean
+.PHONY: help setup demo up render cost bootstrap images test test-cluster bench prove pictures check audit fix clean
 
 # A script's own folder must not shadow the standard library.
 export PYTHONSAFEPATH := 1
@@ -62,7 +62,7 @@ render: setup ## Write a stack's Kubernetes objects as YAML (STACK=dev DIRECTORY
 cost: setup ## Show what a stack costs by the month and by the hour of video, at list prices (STACK=dev ARGS=--help)
 	@$(RUN) vodstack cost --stack $(or $(STACK),dev) $(ARGS)
 
-bootstrap: setup ## Make the bucket and the key of Pulumi's state on AWS, print the login lines (ARGS=--help)
+bootstrap: setup ## Make the bucket of Pulumi's state and a stack's key on AWS, print the login lines (ARGS=--help)
 	@$(RUN) vodstack bootstrap $(ARGS)
 
 images: setup ## Build the images of API and worker with docker, podman or buildah (ARGS=--help)
@@ -84,17 +84,26 @@ bench: setup ## Measure memory; ONLY=api or ONLY=worker, beside a peer (PEER=URL
 pictures: setup ## Draw and take the pictures of the docs (ONLY=architecture, demo or pages; needs Chromium and npm)
 	PYTHONPATH=$(CURDIR) $(RUN) --group pictures python docs/pictures $(ONLY)
 
-check: setup ## Lint, types, import directions, lock file
+check: setup ## Lint, types, import directions, lock file, workflows, known vulnerabilities
 	$(UV) lock --check
 	$(RUN) ruff format --check
 	$(RUN) ruff check
 	$(RUN) pyright
 	$(RUN) pyright --pythonplatform Darwin platform app worker
 	$(RUN) lint-imports
+	$(RUN) zizmor --offline --quiet .github/workflows
+	@$(MAKE) --no-print-directory audit
 	@test -x $(ACTIONLINT) || ! command -v go > /dev/null \
 	  || GOBIN="$(CURDIR)/$(dir $(ACTIONLINT))" go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION) || true
 	@if test -x $(ACTIONLINT); then $(ACTIONLINT) && echo "actionlint: the workflows are right"; \
 	  else echo "actionlint: SKIPPED, the workflows were not checked: Go, which builds it, is absent or could not fetch it"; fi
+
+# uv says 1 for findings, and 2 for whatever else went wrong.
+audit: setup ## Look up known vulnerabilities of the locked packages at osv.dev (ARGS=--help)
+	@said=$$(UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 $(UV) audit --frozen --preview-features audit-command $(ARGS) 2>&1); status=$$?; \
+	  if test $$status = 2 && grep -q "error sending request" <<< "$$said"; then \
+	  echo "audit: SKIPPED, the locked packages were not looked up: the advisories cannot be reached from here"; \
+	  else echo "$$said"; exit $$status; fi
 
 fix: setup ## Format, and mend what the linter can
 	$(RUN) ruff format

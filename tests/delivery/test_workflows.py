@@ -169,6 +169,7 @@ def test_what_runs_before_a_commit_is_pinned_to_what_make_check_runs():
     pins = {pin for hook in hooks[0]["hooks"] for pin in hook["additional_dependencies"]}
     makefile = dict(re.findall(r"^([A-Z_]+) := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert f"ruff=={locked('ruff')}" in pins
+    assert f"zizmor=={locked('zizmor')}" in pins
     assert f"uv=={makefile['UV_VERSION']}" in pins
     assert f"github.com/rhysd/actionlint/cmd/actionlint@v{makefile['ACTIONLINT_VERSION']}" in pins
     assert all(re.search(r"(==|@v)\d", pin) for pin in pins)
