@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from click.testing import CliRunner
+from tests.policy_judge import Call, denies
 
 from vodstack_cli.bootstrap import bootstrap
 from vodstack_cli.errors import CommandError
@@ -97,9 +98,12 @@ def test_the_bucket_is_closed_versioned_and_encrypted_with_the_key(account, buck
     (encryption,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
     assert encryption["BucketKeyEnabled"] is True
-    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    policy, anybody = s3.get_bucket_policy(Bucket=bucket)["Policy"], ("AWS", f"arn:aws:iam::{account.number}:root")
+    for resource in (f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/dev/.pulumi/stacks/vodstack/dev.json"):
+        for action in ("s3:GetObject", "s3:PutObject", "s3:ListBucket"):
+            plain, safe = ({"aws:SecureTransport": value} for value in ("false", "true"))
+            assert denies(policy, anybody, Call(action, resource, plain))
+            assert not denies(policy, anybody, Call(action, resource, safe))
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
     assert "Expiration" not in rule
