@@ -26,7 +26,7 @@ def main() -> None:
         profile=profile,
         tags=tags,
         is_delivered=settings.foundation.github is not None,
-        boundaries=_boundaries(settings, data, provider) if data else None,
+        boundaries=_boundaries(settings, data, provider) if data and _has_roles(settings) else None,
     )
     target = _cluster(settings, data, around) if layers - {LayerName.FOUNDATION} else None
     if target and LayerName.MONITORING in layers:
@@ -39,6 +39,11 @@ def _foundation(settings: StackSettings, region: str, provider: aws.Provider) ->
     if LayerName.FOUNDATION in settings.layers:
         return foundation.build(settings.foundation, region, cluster.cluster_name(settings.cluster), provider)
     return read(FoundationOutputs[pulumi.Output[str]], _reference(settings, LayerName.FOUNDATION))
+
+
+def _has_roles(settings: StackSettings) -> bool:
+    """Whether the stack makes roles, or its workflow may come to."""
+    return bool({LayerName.CLUSTER, LayerName.SERVICES}.intersection(settings.layers) or settings.foundation.github)
 
 
 def _boundaries(

@@ -146,6 +146,10 @@ def test_roles_of_every_stack_carry_one_that_the_stack_makes(name):
         assert role.inputs["permissionsBoundary"] in made, role.urn
 
 
+def test_a_stack_that_makes_no_role_makes_no_boundary():
+    assert not ALTERNATIVES["emulator"].known.of_type("aws:iam/policy:Policy")
+
+
 def test_pulumi_eks_is_given_every_role_and_so_makes_none(everything):
     """It makes a service role unless it has one, and one of instances unless it is told that there are no nodes."""
     cluster = everything.one("eks:index:Cluster").inputs

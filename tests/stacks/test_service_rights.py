@@ -1,4 +1,4 @@
-"""What the services and operators may do to AWS, row by row, and whom the policies of their resources let in."""
+"""What the services may do to AWS, row by row, and whom the policies of resources let in."""
 
 import pytest
 from tests.policy_judge import Call, admits, denies, may
@@ -8,11 +8,7 @@ from vodstack_platform.embedded.identity import role_by_arn
 ACCOUNT, REGION = "123456789012", "us-east-1"
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_EC2 = {"kms:ViaService": f"ec2.{REGION}.amazonaws.com"}
-CLUSTER = "vodstack-dev"
 ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
-BALANCER, TARGETS = f"{ELB}:loadbalancer/app/a/1", f"{ELB}:targetgroup/a/1"
-GROUP = f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/sg-1"
-OWN, OTHERS = "aws:ResourceTag/elbv2.k8s.aws/cluster", "aws:RequestTag/elbv2.k8s.aws/cluster"
 
 # Action, the resource by its word below, facts, and the answer for the API and for the worker.
 SERVICES = [
@@ -100,66 +96,6 @@ def test_each_service_may_do_what_its_row_says(everything, named, name, column):
     policies = _policies(everything, name)
     wrong = [row for row in SERVICES if may(policies, Call(row[0], named[row[1]], row[2])) is not row[column]]
     assert wrong == []
-
-
-def test_what_scales_by_the_queues_reads_their_length_and_nothing_else(everything, named):
-    policies = _policies(everything, "keda-operator")
-    for queue in ("arrivals", "chunks"):
-        assert may(policies, Call("sqs:GetQueueAttributes", named[queue]))
-        assert not may(policies, Call("sqs:ReceiveMessage", named[queue]))
-    assert not may(policies, Call("sqs:GetQueueAttributes", named["dead letters"]))
-
-
-HERE = {"aws:RequestedRegion": REGION}
-BALANCERS = [
-    # New ones carry the cluster's tag, and only what carries it is changed.
-    ("elasticloadbalancing:CreateLoadBalancer", BALANCER, {OTHERS: CLUSTER}, True),
-    ("elasticloadbalancing:CreateLoadBalancer", BALANCER, {OTHERS: "other"}, False),
-    ("elasticloadbalancing:CreateLoadBalancer", BALANCER, {OWN: CLUSTER}, False),
-    ("elasticloadbalancing:CreateTargetGroup", TARGETS, {}, False),
-    *[
-        (f"elasticloadbalancing:{action}", where, {OWN: tag}, tag == CLUSTER)
-        for action in ("DeleteLoadBalancer", "ModifyLoadBalancerAttributes", "SetSecurityGroups", "RegisterTargets")
-        for where in (BALANCER, TARGETS)
-        for tag in (CLUSTER, "other")
-    ],
-    ("elasticloadbalancing:DeleteLoadBalancer", BALANCER, {}, False),
-    ("elasticloadbalancing:DeleteLoadBalancer", BALANCER, {OTHERS: CLUSTER}, False),
-    ("elasticloadbalancing:CreateListener", BALANCER, {OWN: CLUSTER}, True),
-    ("elasticloadbalancing:CreateListener", BALANCER, {OWN: "other"}, False),
-    # Its tag is set as a thing is made, and never put on what others have made, nor taken away from its own.
-    (
-        "elasticloadbalancing:AddTags",
-        BALANCER,
-        {OTHERS: CLUSTER, "elasticloadbalancing:CreateAction": "CreateLoadBalancer"},
-        True,
-    ),
-    ("elasticloadbalancing:AddTags", BALANCER, {OTHERS: CLUSTER}, False),
-    ("elasticloadbalancing:AddTags", BALANCER, {OWN: CLUSTER}, True),
-    ("elasticloadbalancing:RemoveTags", BALANCER, {OWN: CLUSTER}, True),
-    ("elasticloadbalancing:AddTags", BALANCER, {OWN: CLUSTER, OTHERS: "other"}, False),
-    ("elasticloadbalancing:AddTags", BALANCER, {OWN: "other"}, False),
-    ("ec2:CreateTags", GROUP, {OTHERS: CLUSTER, "ec2:CreateAction": "CreateSecurityGroup"}, True),
-    ("ec2:CreateTags", GROUP, {OTHERS: CLUSTER}, False),
-    ("ec2:CreateTags", GROUP, {OWN: CLUSTER}, True),
-    ("ec2:CreateTags", GROUP, {OWN: CLUSTER, OTHERS: "other"}, False),
-    ("ec2:DeleteTags", GROUP, {OWN: "other"}, False),
-    ("ec2:CreateSecurityGroup", GROUP, {OTHERS: CLUSTER}, True),
-    ("ec2:CreateSecurityGroup", GROUP, {}, False),
-    ("ec2:DeleteSecurityGroup", GROUP, {OWN: CLUSTER}, True),
-    ("ec2:DeleteSecurityGroup", GROUP, {"aws:ResourceTag/aws:eks:cluster-name": CLUSTER}, False),
-    ("ec2:AuthorizeSecurityGroupIngress", GROUP, {OWN: CLUSTER}, True),
-    ("ec2:AuthorizeSecurityGroupIngress", GROUP, {"aws:ResourceTag/aws:eks:cluster-name": CLUSTER}, True),
-    ("ec2:AuthorizeSecurityGroupIngress", GROUP, {"aws:ResourceTag/aws:eks:cluster-name": "other"}, False),
-    ("ec2:AuthorizeSecurityGroupIngress", GROUP, {}, False),
-    ("ec2:DescribeSubnets", "*", HERE, True),
-    ("ec2:DescribeSubnets", "*", {"aws:RequestedRegion": "eu-west-1"}, False),
-]
-
-
-def test_the_load_balancer_controller_changes_its_own_clusters_alone(everything):
-    policies = _policies(everything, "aws-load-balancer-controller")
-    assert [row for row in BALANCERS if may(policies, Call(*row[:3])) is not row[3]] == []
 
 
 @pytest.mark.parametrize("name", ["videos-tls", "access-logs-writers"])
