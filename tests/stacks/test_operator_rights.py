@@ -1,6 +1,8 @@
 """What the operators may do to AWS, row by row: scaling, load balancers, nodes."""
 
-from tests.policy_judge import Call, may
+from collections.abc import Mapping
+
+from tests.policy_judge import Call, Values, may
 
 from vodstack_platform.embedded.identity import role_by_arn
 
@@ -81,11 +83,13 @@ EC2, PROFILE = f"arn:aws:ec2:{REGION}:{ACCOUNT}", f"arn:aws:iam::{ACCOUNT}:insta
 POOL, CLASS = "karpenter.sh/nodepool", "karpenter.k8s.aws/ec2nodeclass"
 
 
-def _tagged(of, cluster=CLUSTER, kind=POOL, **more):
+def _tagged(of, cluster=CLUSTER, *, kind=POOL, more: Mapping[str, Values] | None = None) -> dict[str, Values]:
     """Facts of a call whose request, or whose resource, has the tags that Karpenter gives."""
     key = f"aws:{of}Tag"
-    tags = {f"{key}/kubernetes.io/cluster/{cluster}": "owned", f"{key}/{kind}": "graviton"}
-    return tags | ({f"{key}/eks:eks-cluster-name": cluster} if of == "Request" else {}) | more
+    tags: dict[str, Values] = {f"{key}/kubernetes.io/cluster/{cluster}": "owned", f"{key}/{kind}": "graviton"}
+    if of == "Request":
+        tags[f"{key}/eks:eks-cluster-name"] = cluster
+    return {**tags, **(more or {})}
 
 
 REGION_TAG = "topology.kubernetes.io/region"
@@ -108,24 +112,24 @@ NODES = [
         for facts in (_tagged("Resource"), _tagged("Resource", "other"), _tagged("Request"), {})
     ],
     ("ec2:TerminateInstances", f"{EC2}:volume/v", _tagged("Resource"), False),
-    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Request", **{"ec2:CreateAction": "RunInstances"}), True),
+    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Request", more={"ec2:CreateAction": "RunInstances"}), True),
     ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Request"), False),
-    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", **{"aws:TagKeys": ["Name"]}), True),
-    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", **{"aws:TagKeys": ["Name", "stack"]}), False),
-    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", "other", **{"aws:TagKeys": ["Name"]}), False),
+    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", more={"aws:TagKeys": ["Name"]}), True),
+    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", more={"aws:TagKeys": ["Name", "stack"]}), False),
+    ("ec2:CreateTags", f"{EC2}:instance/i", _tagged("Resource", "other", more={"aws:TagKeys": ["Name"]}), False),
     ("ec2:ModifyInstanceAttribute", f"{EC2}:instance/i", _tagged("Resource"), False),
     ("iam:CreateInstanceProfile", PROFILE, _tagged("Request", kind=CLASS), False),
     (
         "iam:CreateInstanceProfile",
         PROFILE,
-        _tagged("Request", kind=CLASS, **{f"aws:RequestTag/{REGION_TAG}": REGION}),
+        _tagged("Request", kind=CLASS, more={f"aws:RequestTag/{REGION_TAG}": REGION}),
         True,
     ),
     ("iam:AddRoleToInstanceProfile", PROFILE, {}, False),
     (
         "iam:AddRoleToInstanceProfile",
         PROFILE,
-        _tagged("Resource", kind=CLASS, **{f"aws:ResourceTag/{REGION_TAG}": REGION}),
+        _tagged("Resource", kind=CLASS, more={f"aws:ResourceTag/{REGION_TAG}": REGION}),
         True,
     ),
     ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/vodstack/dev/a", {}, False),
