@@ -77,7 +77,7 @@ test-cluster: setup ## Ask a real Kubernetes API server about every manifest (ne
 prove: setup ## Run what is slow or random by nature: kills, images (QUICK=1: random kills of workers, under 3 minutes)
 	$(if $(QUICK),PROVE_QUICK=1) $(RUN) pytest -m prove $(if $(QUICK),-n 2 tests/worker/test_chaos.py) $(ARGS)
 
-bench: setup ## Measure memory; ONLY=api or ONLY=worker, beside a peer (PEER=URL for one of yours; QUICK=1; docs/benchmarks.md)
+bench: setup ## Measure memory; ONLY=api or worker, beside a peer (PEER=URL), or fairness; QUICK=1 (docs/benchmarks.md)
 	$(if $(QUICK),BENCH_QUICK=1) PYTHONPATH=bench $(RUN) python bench/$(or $(ONLY),memory).py \
 	  $(if $(PEER),--peer "$(PEER)") $(ARGS)
 

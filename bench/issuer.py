@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,10 +20,11 @@ LIFE_SECONDS = 4 * 3600
 
 @dataclass(frozen=True)
 class Issuer:
-    """Where its keys are, and a token by it."""
+    """Where its keys are, and a token by it; `sign` makes those of other subjects."""
 
     url: str
     token: str
+    sign: Callable[[str], str]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -39,10 +40,13 @@ def issuing() -> Generator[Issuer]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     url, now = f"http://127.0.0.1:{server.server_port}", int(time.time())
-    claims = {"iss": url, "sub": SUBJECT, "aud": AUDIENCE, "iat": now, "exp": now + LIFE_SECONDS}
-    claims["scope"] = "videos:read videos:write"
+    claims = {"iss": url, "aud": AUDIENCE, "iat": now, "exp": now + LIFE_SECONDS, "scope": "videos:read videos:write"}
+
+    def sign(subject: str) -> str:
+        return jwt.encode({**claims, "sub": subject}, key, "RS256", headers={"kid": KID})
+
     try:
-        yield Issuer(url, jwt.encode(claims, key, "RS256", headers={"kid": KID}))
+        yield Issuer(url, sign(SUBJECT), sign)
     finally:
         server.shutdown()
         server.server_close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vodstack_contracts.videos import FailureCode, WarningCode
+from vodstack_contracts.videos import FailureCode, Status, WarningCode, Way
 from vodstack_worker.boxes import Part, boxes
 from vodstack_worker.containers import LocalBytes, demuxer_of
 from vodstack_worker.errors import GiveUpError
@@ -89,6 +89,22 @@ def test_half_a_table_of_fragments_does_not_keep_the_rest_from_being_encoded(
 ):
     made = transcode(cut(fragments, parts(fragments, b"moof")[3].start + 100))
     assert made.probe.facts.duration_seconds == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.mark.prove
+def test_what_is_read_where_it_lies_ends_before_half_a_table_as_well(
+    ffmpeg: str, tmp_path: Path, videos: Any, workers: Any
+):
+    ways = {12: Way.CHUNKS, 5: Way.ONE_PASS}
+    uploaded: dict[str, Way] = {}
+    for seconds, way in ways.items():
+        whole = record(ffmpeg, tmp_path / f"{seconds}.mp4", *FRAGMENTS, seconds=seconds)
+        uploaded[videos.upload(cut(whole, parts(whole, b"moof")[-1].start + 100))] = way
+    workers.start(VODSTACK_CHUNK_SECONDS="4", VODSTACK_LOCAL_BYTES="0")
+    for video_id, way in uploaded.items():
+        made = videos.wait_until(video_id, Status.READY, Status.FAILED)
+        assert (made.error, made.plan.way) == (None, way)
+        assert [warning.code for warning in made.warnings] == [WarningCode.SOURCE_TRUNCATED]
 
 
 def test_what_holds_no_whole_fragment_is_refused(fragments: Path):

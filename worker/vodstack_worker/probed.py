@@ -42,8 +42,8 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     says why the source cannot be taken up in its middle. `picture_bytes` are those of one decoded frame; `audios` begin
     with the default. `probe_bytes` have to be read in search of the tracks, 0 for no more than usual. `field_size` is
     that of interlaced frames, None where there are none; `upright` says that frames need not be turned. `shapes` are
-    those of pixels where they change, each from a moment of the grid on. `warnings` go into the record of a video that
-    becomes ready.
+    those of pixels where they change, each from a moment of the grid on. `readable_bytes` are what media tools can read
+    of a file that was cut off, 0 of any other. `warnings` go into the record of a video that becomes ready.
     """
 
     facts: SourceFacts
