@@ -103,7 +103,7 @@ def test_what_is_read_where_it_lies_ends_before_half_a_table_as_well(
     workers.start(VODSTACK_CHUNK_SECONDS="4", VODSTACK_LOCAL_BYTES="0")
     for video_id, way in uploaded.items():
         made = videos.wait_until(video_id, Status.READY, Status.FAILED)
-        assert (made.error, made.plan.way) == (None, way)
+        assert (made.error, made.plan.way) == (None, way), made.plan
         assert [warning.code for warning in made.warnings] == [WarningCode.SOURCE_TRUNCATED]
 
 

@@ -1,6 +1,7 @@
 """One video from its original to its published renditions. Knows nothing of queues and leases."""
 
 import asyncio
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -106,6 +107,8 @@ class Pipeline:
                 return await self._plan_chunks(self._table, original, arrival.video_id, plan, chunks)
             if not (folder / SOURCE).exists():
                 await self._fetch(original, folder, work)
+                if plan.probe.readable_bytes:
+                    os.truncate(folder / SOURCE, plan.probe.readable_bytes)
             reason = "" if isinstance(chunks, list) else chunks
             way = EncodePlan(way=Way.ONE_PASS, reason=reason, plan_id=was.plan_id if was else "")
             return await self._transcode(folder, plan, arrival.video_id, way, work)
@@ -178,7 +181,7 @@ class Pipeline:
         made = ChunkPlan(
             plan_id=secrets.token_hex(_PLAN_ID_BYTES),
             video_id=video_id,
-            size=original.size,
+            size=plan.probe.readable_bytes or original.size,
             etag=original.etag,
             plan=without_keys(plan),
             chunks=chunks,

@@ -109,7 +109,7 @@ class Share:
 
 
 class ChunkPlan(Struct, frozen=True, kw_only=True):
-    """All that workers need to encode a video together. `size` and `etag` pin the original."""
+    """All that workers need to encode a video together. `etag` pins the original, `size` is what can be read of it."""
 
     plan_id: str
     video_id: str

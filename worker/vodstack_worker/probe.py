@@ -58,7 +58,8 @@ async def probe(
     others = [warning for warning in found.warnings if warning.code is not WarningCode.SOURCE_TRUNCATED]
     if cut:
         # The end that the bytes tell of is the one that the timestamps miss.
-        return structs.replace(found, warnings=[*others, warn_of_cut(cut, found.facts.duration_seconds)])
+        warnings = [*others, warn_of_cut(cut, found.facts.duration_seconds)]
+        return structs.replace(found, warnings=warnings, readable_bytes=cut.readable_bytes)
     if len(others) < len(found.warnings) and await asyncio.to_thread(is_whole, file, demuxer):
         return structs.replace(found, warnings=others)
     return found

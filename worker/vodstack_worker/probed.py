@@ -63,6 +63,7 @@ class Probe(Struct, frozen=True, kw_only=True, tag="probe"):
     picture_bytes: int = 0
     shapes: list[tuple[float, float]] = []
     probe_bytes: int = 0
+    readable_bytes: int = 0
     colours: Colours = Colours()
     warnings: list[VideoWarning] = []
 
