@@ -36,7 +36,7 @@ FOLDERS = {"api": "app", "worker": "worker"}
 
 
 def build(everything: StackSettings, data: Foundation, cluster: ClusterTarget, around: Surroundings) -> None:
-    settings = everything.services
+    settings = everything.services.with_owners_limits()
     builders = [docker_build.Provider("docker-build")] if settings.images.build else []
     layer = Layer(LayerName.SERVICES, [around.provider, cluster.provider, *builders])
     opts = pulumi.ResourceOptions(parent=layer)
@@ -129,6 +129,7 @@ def _limits(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
     limits = {
         Variable.REQUESTS_PER_MINUTE: settings.api.requests_per_minute,
         Variable.STORED_BYTES: settings.api.stored_bytes,
+        Variable.ENCODED_MINUTES: settings.worker.encoded_minutes_per_day,
     }
     return {name: str(limit) for name, limit in limits.items() if limit is not None}
 

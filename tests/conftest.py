@@ -74,6 +74,11 @@ def aws_endpoint() -> Iterator[str]:
 @pytest.fixture
 def foundation(aws_endpoint: str) -> Foundation:
     """The foundation layer as the Pulumi program makes it, under names of its own for each test."""
+    return make_foundation(aws_endpoint)
+
+
+def make_foundation(aws_endpoint: str) -> Foundation:
+    """Run the Pulumi program's foundation layer, under names of its own."""
     suffix = uuid.uuid4().hex[:8]
     names = {
         "tables": {"videos": f"videos-{suffix}", "work": f"work-{suffix}"},

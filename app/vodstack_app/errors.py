@@ -4,7 +4,7 @@ AppError
   BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, MalformedPatchError, ConflictError
   KeyInUseError, KeyReusedError: another request has the same Idempotency-Key
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
-  TooManyRequestsError, StorageFullError: the owner has had a fair share
+  TooManyRequestsError, EncodingUsedUpError, StorageFullError: the owner has had a fair share
   UploadError: what is wrong with a client's upload
   HeadTooLargeError: refused before the request is read
   ClientGoneError: nobody is there to answer
@@ -18,6 +18,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 CLIENT_CLOSED_REQUEST = 499
+DAY_SECONDS = 86_400
 CHALLENGE = 'Bearer realm="vodstack"'
 
 
@@ -169,6 +170,29 @@ class TooManyRequestsError(AppError):
             "Retry-After": str(self.wait_seconds),
             "RateLimit-Policy": self.policy,
             "RateLimit": f'"requests";r=0;t={self.wait_seconds}',
+        }
+
+
+class EncodingUsedUpError(AppError):
+    """An upload of an owner of whose videos as much was encoded today as may be."""
+
+    name = "encoding-used-up"
+    status = 429
+    title = "As much of your videos was encoded today as may be"
+
+    def __init__(self, limit: int, seconds_left: float) -> None:
+        super().__init__(
+            f"{limit} minutes may be encoded of your videos in a day, counted by their pixels. Upload again when the "
+            "day is over in UTC, which is when Retry-After says."
+        )
+        self.limit = limit
+        self.wait_seconds = max(1, math.ceil(seconds_left))
+
+    def answer_headers(self) -> dict[str, str]:
+        return {
+            "Retry-After": str(self.wait_seconds),
+            "RateLimit-Policy": f'"encoded-minutes";q={self.limit};w={DAY_SECONDS}',
+            "RateLimit": f'"encoded-minutes";r=0;t={self.wait_seconds}',
         }
 
 

@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from vodstack_app.auth.gate import Gate, build_gate
 from vodstack_app.aws import Clients
 from vodstack_app.events.watches import Watches
+from vodstack_app.fair_use.encoding import Encoding
 from vodstack_app.fair_use.rates import Rates
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.health.readiness import Readiness
@@ -37,6 +38,7 @@ class Services:
     gate: Gate
     rates: Rates
     storage: Storage
+    encoding: Encoding
     records: Records
     listing: Listing
     deletions: Deletions
@@ -56,12 +58,14 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         work_table=settings.work_table,
         limit_bytes=settings.stored_bytes,
     )
+    encoding = Encoding(clients.dynamodb, settings.work_table, settings.encoded_minutes)
     deletions = Deletions(records, objects, storage, Orphans(clients.s3, settings.bucket, records))
     stores = Stores(
         records,
         objects,
         claims,
         storage,
+        encoding,
         deletions,
         lambda video_id: OriginalUpload(clients.s3, settings.bucket, video_id),
     )
@@ -72,6 +76,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         readiness=readiness,
         gate=build_gate(settings),
         storage=storage,
+        encoding=encoding,
         rates=Rates(clients.dynamodb, settings.work_table, settings.requests_per_minute),
         records=records,
         watches=Watches(records, readiness),
@@ -79,7 +84,7 @@ def build_services(settings: Settings, metrics: Metrics, readiness: Readiness, c
         listing=Listing(clients.dynamodb, settings.videos_table),
         intake=Intake(stores, metrics, settings.max_uploads),
         published=Published(clients.s3, settings.bucket, ObjectUrls(clients.s3, settings.bucket, clients.credentials)),
-        uploads=DirectUploads(clients.s3, settings.bucket, records, claims, storage),
+        uploads=DirectUploads(clients.s3, settings.bucket, records, claims, storage=storage, encoding=encoding),
     )
 
 

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     record_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(default=1.0, alias=Variable.RECORD_CACHE)
     requests_per_minute: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.REQUESTS_PER_MINUTE)
     stored_bytes: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.STORED_BYTES)
+    encoded_minutes: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.ENCODED_MINUTES)
     shutdown_grace_seconds: Annotated[int, Field(ge=0)] = Field(default=25, alias=Variable.SHUTDOWN_GRACE)
     log_format: Literal["json", "console"] = Field(default="json", alias=Variable.LOG_FORMAT)
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias=Variable.LOG_LEVEL)

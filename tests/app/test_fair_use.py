@@ -1,5 +1,7 @@
 """How often an owner may ask, and how much they may store, whichever process they meet."""
 
+import base64
+import json
 import socket
 import time
 import uuid
@@ -14,11 +16,13 @@ from tests.app.issuer import Issuer
 from tests.aws_proxy import AwsProxy, is_operation
 from tests.conftest import Foundation
 
+from vodstack_contracts.fair_use import day_of, encoded_key
 from vodstack_contracts.videos import Status
 
 LIMIT = 10
 START: dict[str, Any] = {"fileName": "a.mp4", "sizeBytes": 6, "contentType": "video/mp4"}
 TOO_MANY = "urn:vodstack:problem:too-many-requests"
+USED_UP = "urn:vodstack:problem:encoding-used-up"
 FULL = "urn:vodstack:problem:storage-full"
 
 
@@ -32,6 +36,7 @@ def issuer() -> Iterator[Issuer]:
 def pair(shared_api: Api, issuer: Issuer) -> Iterator[tuple[Api, Api]]:
     """Two processes' worth of API with limits, on what the shared one stands on."""
     limits = {"VODSTACK_REQUESTS_PER_MINUTE": "40", "VODSTACK_STORED_BYTES": str(LIMIT)}
+    limits |= {"VODSTACK_ENCODED_MINUTES_PER_DAY": "60"}
     foundation = shared_api.foundation
     with (
         serving(foundation, **limits, **issuer.settings()) as first,
@@ -109,6 +114,33 @@ def test_an_upload_beyond_the_owners_share_leaves_nothing(both: tuple[Api, Api])
     assert second.upload(b"1234").status_code == 201
     refused = first.upload(b"1")
     assert (_said(refused), refused.headers["retry-after"]) == ((403, FULL), "60")
+
+
+def _encode(api: Api, minutes: float) -> None:
+    """Let the workers have counted so much of the client's videos today."""
+    token = api.client.headers["Authorization"].split(" ")[1].split(".")[1]
+    owner = json.loads(base64.urlsafe_b64decode(token + "==="))["sub"]
+    item = encoded_key(owner, day_of(time.time())) | {"minutes": {"N": str(minutes)}}
+    api.dynamodb.put_item(TableName=api.foundation.work_table, Item=item)
+
+
+def test_uploads_are_refused_for_the_day_once_its_minutes_are_encoded(both: tuple[Api, Api]):
+    api = both[0]
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    send: dict[str, Any] = {"files": {"file": ("a.mp4", b"1", "video/mp4")}, "headers": key}
+    _encode(api, 59.9)
+    first = api.client.post("/videos", **send)
+    assert first.status_code == 201
+    _encode(api, 60)
+    for refused in (api.upload(b"1"), api.client.post("/uploads", json=START)):
+        assert _said(refused) == (429, USED_UP)
+        left = int(refused.headers["retry-after"])
+        assert 1 <= left <= 86_400
+        assert refused.headers["ratelimit-policy"] == '"encoded-minutes";q=60;w=86400'
+        assert refused.headers["ratelimit"] == f'"encoded-minutes";r=0;t={left}'
+    assert api.client.post("/videos", **send).json() == first.json(), "what is there already is no further upload"
+    assert api.client.get("/videos").status_code == 200
+    assert (len(api.records()), api.open_uploads()) == (1, [])
 
 
 def test_a_file_that_says_it_is_too_large_is_refused_before_it_is_sent(both: tuple[Api, Api]):

@@ -45,11 +45,25 @@ def test_every_queue_that_the_worker_reads_is_one_that_it_is_scaled_by(dev):
     assert {trigger["metadata"]["queueURL"] for trigger in triggers} == {shared, own}
 
 
-def test_the_operator_sees_those_queues_and_nothing_else(dev):
+def test_the_operator_sees_those_queues_and_the_work_table_and_nothing_else(dev):
     document = json.loads(dev.one("aws:iam/rolePolicy:RolePolicy", "keda-operator-policy").inputs["policy"])
-    (statement,) = document["Statement"]
-    assert statement["Action"] == ["sqs:GetQueueAttributes"]
-    assert statement["Resource"] == [dev.outputs["arrivalsQueueArn"], dev.outputs["chunksQueueArn"]]
+    queues, table, key = document["Statement"]
+    assert queues["Action"] == ["sqs:GetQueueAttributes"]
+    assert queues["Resource"] == [dev.outputs["arrivalsQueueArn"], dev.outputs["chunksQueueArn"]]
+    assert (table["Action"], table["Resource"]) == (["dynamodb:Query"], [dev.outputs["workTableArn"]])
+    assert (key["Action"], key["Resource"]) == (["kms:Decrypt"], [dev.outputs["keyArn"]])
+    assert key["Condition"]["StringEquals"]["kms:ViaService"] == ["dynamodb.us-east-1.amazonaws.com"]
+
+
+def test_the_worker_scales_by_jobs_that_an_idle_worker_would_begin(run):
+    limited = run("dev", services={"auth": "none", "worker": {"jobsPerOwner": 2, "scaling": {"maxReplicas": 3}}})
+    *_, waiting = _spec(limited, "keda.sh/v1alpha1:ScaledObject")["triggers"]
+    assert waiting["type"] == "aws-dynamodb"
+    metadata = waiting["metadata"]
+    assert metadata["tableName"] == limited.outputs["workTableName"]
+    assert (metadata["keyConditionExpression"], metadata["targetValue"]) == ("#line = :line", "1")
+    assert json.loads(metadata["expressionAttributeNames"]) == {"#line": "pk"}
+    assert json.loads(metadata["expressionAttributeValues"]) == {":line": {"S": "waiting"}}
 
 
 def test_scaled_objects_leave_before_the_operator_that_takes_off_their_finalizers(dev):

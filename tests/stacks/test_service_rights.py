@@ -29,7 +29,7 @@ SERVICES = [
     ("dynamodb:Query", "index", {}, True, False),
     ("dynamodb:Query", "another index", {}, False, False),
     ("dynamodb:Query", "videos", {}, False, False),
-    ("dynamodb:Query", "work", {}, False, False),
+    ("dynamodb:Query", "work", {}, False, True),
     ("dynamodb:Scan", "videos", {}, False, True),
     ("dynamodb:Scan", "index", {}, False, False),
     ("dynamodb:Scan", "work", {}, False, False),

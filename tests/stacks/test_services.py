@@ -190,11 +190,37 @@ def test_the_api_asks_for_the_tokens_and_keeps_to_the_limits_that_the_config_nam
     assert environment["VODSTACK_STORED_BYTES"] == str(10**12)
 
 
-def test_the_api_touches_no_queue_and_the_worker_no_lists(dev):
+OIDC = {"issuer": "https://issuer.example/pool", "clientIds": ["web"]}
+
+
+@pytest.mark.parametrize(
+    ("auth", "worker", "limits"),
+    [
+        ({"auth": "none"}, {}, (None, "0", "0", None)),
+        ({"auth": "oidc", "oidc": OIDC}, {}, ("6000", "1", "6000", "6000")),
+        ({"auth": "oidc", "oidc": OIDC}, {"jobs": 3, "scaling": {"maxReplicas": 5}}, ("6000", "7", "6000", "6000")),
+        ({"auth": "oidc", "oidc": OIDC}, {"jobsPerOwner": 0, "encodedMinutesPerDay": 0}, ("6000", "0", "0", "0")),
+    ],
+    ids=["without tokens", "with tokens", "a larger fleet", "switched off"],
+)
+def test_owners_are_limited_where_tokens_tell_them_apart(run, auth, worker, limits):
+    resources = {"resources": {"cpu": "1", "memory": "4Gi"}}
+    deployed = run("dev", services={**auth, "images": {"tag": "v1"}, "worker": resources | worker})
+    api, worker = environment_of(deployed), environment_of(deployed, "worker")
+    assert limits == (
+        api.get("VODSTACK_REQUESTS_PER_MINUTE"),
+        worker["VODSTACK_JOBS_PER_OWNER"],
+        worker["VODSTACK_ENCODED_MINUTES_PER_DAY"],
+        api.get("VODSTACK_ENCODED_MINUTES_PER_DAY"),
+    )
+
+
+def test_the_api_touches_no_queue_and_the_worker_no_lists_of_videos(dev):
     api, worker = (_actions(dev, f"{name}-policy") for name in ("api", "worker"))
     assert not [action for action in api if action.startswith("sqs:")]
     assert "dynamodb:Query" in api
-    assert "dynamodb:Query" not in worker
+    (asked,) = (s["Resource"] for s in _statements(dev, "worker-policy") if "dynamodb:Query" in s["Action"])
+    assert asked == [dev.outputs["workTableArn"]]
     deletable = [s["Resource"] for s in _statements(dev, "api-policy") if "s3:DeleteObject" in s["Action"]]
     assert deletable == [[f"{dev.outputs['bucketArn']}/{prefix}/*"] for prefix in ("originals", "renditions")]
     (renditions,) = (s["Resource"] for s in _statements(dev, "worker-policy") if "s3:DeleteObject" in s["Action"])

@@ -59,11 +59,11 @@ class Videos:
     dynamodb: Any
     sqs: Any
 
-    def upload(self, path: Path | bytes, status: Status = Status.QUEUED) -> str:
+    def upload(self, path: Path | bytes, status: Status = Status.QUEUED, owner: str | None = None) -> str:
         """A record and its original; returns the video's id."""
         video_id = new_video_id()
         now = timestamp()
-        record = VideoRecord(video_id=video_id, status=status, upload_date=now, updated_at=now)
+        record = VideoRecord(video_id=video_id, status=status, upload_date=now, updated_at=now, owner=owner)
         self.dynamodb.put_item(TableName=self.foundation.videos_table, **moves.create(record))
         body = path if isinstance(path, bytes) else path.read_bytes()
         self.s3.put_object(Bucket=self.foundation.bucket, Key=original_key(video_id), Body=body)

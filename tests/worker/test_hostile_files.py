@@ -14,6 +14,7 @@ from tests.worker.hostile_bytes import BYTES, Canary, box, listening_canary, man
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_process import Limits, run_tool
+from vodstack_worker.probe import probe
 from vodstack_worker.scratch import Scratch
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
@@ -104,6 +105,17 @@ def test_a_codec_that_is_not_named_is_never_decoded(ffmpeg: str, tmp_path: Path,
 def test_a_video_longer_than_allowed_is_refused(ffmpeg: str, tmp_path: Path, transcode: Any):
     source = ("-f", "lavfi", "-i", "color=black:s=64x64:r=1:d=90")
     assert refusal(transcode, make(ffmpeg, tmp_path / "long.mp4", *source, *H264)) is FailureCode.TOO_LONG
+
+
+def test_a_video_of_more_frames_than_allowed_is_refused(ffmpeg: str, tmp_path: Path, scratch: Scratch, limits: Limits):
+    source = ("-f", "lavfi", "-i", "color=black:s=64x64:r=240:d=1")
+    video = make(ffmpeg, tmp_path / "many.mp4", *source, *H264)
+    with scratch.job() as folder:
+        (folder / "source").write_bytes(video.read_bytes())
+        with pytest.raises(GiveUpError) as refused:
+            asyncio.run(probe(folder, limits, max_duration=60, max_frames=239))
+        assert refused.value.failure.code is FailureCode.TOO_MANY_FRAMES
+        assert asyncio.run(probe(folder, limits, max_duration=60, max_frames=240)).facts.duration_seconds == 1
 
 
 def run(ffmpeg: str, scratch: Scratch, limits: Limits, *arguments: str) -> Any:

@@ -10,6 +10,7 @@ from tests.conftest import REGION
 from tests.worker.running import Videos, wait_for
 
 from vodstack_contracts.videos import Lease, Stage
+from vodstack_worker.fair_share import Turn
 from vodstack_worker.lease import HeldVideo, LeaseKeeper
 from vodstack_worker.messages import JobQueue, Message
 from vodstack_worker.metrics import Metrics
@@ -35,7 +36,9 @@ def test_progress_is_written_by_the_hundredth(foundation: Any, videos: Videos):
             records = Records(dynamodb, foundation.videos_table)
             await records.take(video_id, lease, now=time.time(), attempt=True)
             work = Work(Metrics())
-            keeper = LeaseKeeper(HeldVideo(records, video_id, lease), message(sqs), VISIBILITY_SECONDS)
+            keeper = LeaseKeeper(
+                HeldVideo(records, video_id, lease, Turn(None, None, "")), message(sqs), VISIBILITY_SECONDS
+            )
             beats = asyncio.create_task(keeper.keep(work))
             with work.in_stage(Stage.TRANSCODE):
                 await asyncio.to_thread(wait_for, lambda: written() == work.progress, "the stage's beginning")

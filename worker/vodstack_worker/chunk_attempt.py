@@ -23,6 +23,7 @@ from vodstack_worker.errors import (
     MismatchError,
     RetryError,
 )
+from vodstack_worker.fair_share import Turn
 from vodstack_worker.lease import AWS_ERRORS, HeldJob, LeaseKeeper
 from vodstack_worker.messages import Message
 from vodstack_worker.metrics import FALLEN_BACK, Metrics
@@ -61,6 +62,7 @@ class ChunkAttempt:
         table: ChunkTable,
         metrics: Metrics,
         tracing: Tracing,
+        turn: Turn,
     ) -> None:
         self._job = job
         self._message = message
@@ -69,6 +71,7 @@ class ChunkAttempt:
         self._table = table
         self._metrics = metrics
         self._tracing = tracing
+        self._turn = turn
         self._log = structlog.get_logger().bind(plan_id=job.plan_id, chunk=job.number)
 
     async def run(self, encoder: ChunkEncoder, stop: asyncio.Event, beat: Callable[[], None]) -> Verdict:
@@ -86,7 +89,7 @@ class ChunkAttempt:
     ) -> Verdict:
         work = Work(self._metrics)
         keeper = LeaseKeeper(
-            HeldJob(self._table, self._job, taken.lease), self._message, self._settings.visibility_timeout
+            HeldJob(self._table, self._job, taken.lease, self._turn), self._message, self._settings.visibility_timeout
         )
         start = time.monotonic()
         try:
@@ -139,14 +142,14 @@ class ChunkAttempt:
 
     def _superseded(self, record: VideoRecord) -> Verdict | None:
         plan = record.plan
-        if plan is None or record.status is not Status.PROCESSING:
+        if plan is None or record.status not in {Status.PROCESSING, Status.QUEUED}:
             return _DROPPED
         if plan.plan_id != self._job.plan_id:
             return _DROPPED
         if plan.way is Way.ONE_PASS:
             # Whoever gave the chunks up may have died before the video was taken, and this be its message.
             return Verdict(done=True, outcome="dropped", goes_on=self._message.receive_count > 1)
-        return None
+        return None if record.status is Status.PROCESSING else _DROPPED
 
     async def _conclude(
         self, task: asyncio.Task[ChunkResult], taken: _Taken, encoder: ChunkEncoder, work: Work

@@ -13,11 +13,13 @@ from vodstack_contracts.errors import MalformedMessageError
 from vodstack_contracts.jobs import Arrival, ChunkJob, decode_arrivals, decode_chunk
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Lease, Stage, Status, VideoRecord, Way
+from vodstack_worker.admission import EncodingQuota
 from vodstack_worker.attempt import Verdict, doubled
 from vodstack_worker.chunk_attempt import ChunkAttempt
 from vodstack_worker.chunk_encoder import ChunkEncoder
 from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import ConditionFalseError, InstallationError
+from vodstack_worker.fair_share import FairShare, Turn
 from vodstack_worker.inbox import Inbox
 from vodstack_worker.job import Job, Taken
 from vodstack_worker.lease import AWS_ERRORS
@@ -33,6 +35,7 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _POISON_SECONDS = 5.0
 _SOON_SECONDS = 1
+_WAITING = Verdict(done=True, outcome="waiting")
 
 Beat = Callable[[], None]
 
@@ -44,6 +47,14 @@ class Chunks:
     queue: JobQueue
     table: ChunkTable
     encoder: ChunkEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """What an owner may take of the workers at once, and in a day."""
+
+    share: FairShare
+    quota: EncodingQuota
 
 
 class Consumer:
@@ -60,6 +71,7 @@ class Consumer:
         metrics: Metrics,
         tracing: Tracing,
         pulse: Pulse,
+        fairness: Fairness,
     ) -> None:
         self._settings = settings
         self._arrivals = arrivals
@@ -69,6 +81,7 @@ class Consumer:
         self._metrics = metrics
         self._tracing = tracing
         self._pulse = pulse
+        self._fairness = fairness
         self._broken: InstallationError | None = None
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -82,15 +95,18 @@ class Consumer:
 
     async def _slot(self, name: str, stop: asyncio.Event) -> None:
         pause = _FIRST_PAUSE_SECONDS
+        more_waits = False
         queues = [self._arrivals, *([self._chunks.queue] if self._chunks else [])]
         inbox = Inbox(queues, self._settings.poll_wait)
         while not stop.is_set():
             self._pulse.beat(name)
             try:
                 # Not cut short by `stop`: a message on its way would be hidden from everybody until its timeout.
-                message = await inbox.receive()
+                message = await inbox.receive(briefly=more_waits)
                 self._pulse.answered()
-                if message is not None:
+                if message is None:
+                    more_waits = self._settings.is_fair and await self._fairness.share.use_idle_slot()
+                else:
                     with bound_contextvars(message_id=message.message_id):
                         await self._handle(message, stop, lambda: self._pulse.beat(name))
                 pause = _FIRST_PAUSE_SECONDS
@@ -140,7 +156,7 @@ class Consumer:
                 await message.hide(self._settings.visibility_timeout)
                 message = replace(message, received_at=time.time())
             with bound_contextvars(video_id=arrival.video_id):
-                verdict = await self._process(arrival, message, stop, beat, attempt=True)
+                verdict = await self._process_in_turn(arrival, message, stop, beat)
             if not verdict.done:
                 return verdict
         return Verdict(done=True)
@@ -150,8 +166,28 @@ class Consumer:
         with bound_contextvars(video_id=job.video_id):
             return await self._encode_chunk(chunks, job, message, stop, beat)
 
+    async def _process_in_turn(self, arrival: Arrival, message: Message, stop: asyncio.Event, beat: Beat) -> Verdict:
+        turn = await self._fairness.share.admit(arrival, message)
+        if turn is None:
+            self._metrics.jobs.labels(outcome="waiting").inc()
+            return _WAITING
+        verdict = await self._process(arrival, message, stop, beat, turn=turn, attempt=True)
+        await turn.leave()
+        return verdict
+
     async def _encode_chunk(
         self, chunks: Chunks, job: ChunkJob, message: Message, stop: asyncio.Event, beat: Beat
+    ) -> Verdict:
+        turn = await self._fairness.share.admit(job, message)
+        if turn is None:
+            self._metrics.chunks.labels(outcome="waiting").inc()
+            return _WAITING
+        verdict = await self._encode_in_turn(chunks, job, message, stop, beat, turn=turn)
+        await turn.leave()
+        return verdict
+
+    async def _encode_in_turn(
+        self, chunks: Chunks, job: ChunkJob, message: Message, stop: asyncio.Event, beat: Beat, *, turn: Turn
     ) -> Verdict:
         attempt = ChunkAttempt(
             job,
@@ -161,6 +197,7 @@ class Consumer:
             table=chunks.table,
             metrics=self._metrics,
             tracing=self._tracing,
+            turn=turn,
         )
         with self._metrics.in_flight.track_inprogress(), self._metrics.processing.time():
             verdict = await attempt.run(chunks.encoder, stop, beat)
@@ -170,10 +207,10 @@ class Consumer:
             return verdict
         await message.hide(self._settings.visibility_timeout)
         video = Arrival(video_id=job.video_id, bucket=self._settings.bucket, key=original_key(job.video_id))
-        return await self._process(video, message, stop, beat, attempt=False)
+        return await self._process(video, message, stop, beat, turn=turn, attempt=False)
 
     async def _process(
-        self, arrival: Arrival, message: Message, stop: asyncio.Event, beat: Beat, *, attempt: bool
+        self, arrival: Arrival, message: Message, stop: asyncio.Event, beat: Beat, *, turn: Turn, attempt: bool
     ) -> Verdict:
         lease = Lease(
             token=str(uuid.uuid4()),
@@ -186,13 +223,20 @@ class Consumer:
             verdict = self._refused(refused.record, message, attempt=attempt)
             self._log.info("not taken", reason=str(refused), outcome=verdict.outcome, hide_seconds=verdict.hide_seconds)
         else:
-            if attempt and record.attempts == 1:
+            if attempt and record.attempts == 1 and not message.has_waited:
                 self._metrics.queue_wait.observe(max(0.0, time.time() - message.sent_at))
             task = _task(record, attempt=attempt)
             self._log.info("taken", task=task, attempt=record.attempts, receive_count=message.receive_count)
-            taken = Taken(arrival=arrival, record=record, message=message, lease=lease)
-            queue = self._chunks.queue if self._chunks else None
-            job = Job(taken, settings=self._settings, records=self._records, chunks=queue, metrics=self._metrics)
+            taken = Taken(arrival=arrival, record=record, message=message, lease=lease, turn=turn, attempt=attempt)
+            job = Job(
+                taken,
+                settings=self._settings,
+                records=self._records,
+                chunks=self._chunks.queue if self._chunks else None,
+                metrics=self._metrics,
+                share=self._fairness.share,
+                quota=self._fairness.quota,
+            )
             with (
                 self._metrics.in_flight.track_inprogress(),
                 self._metrics.processing.time(),

@@ -7,6 +7,7 @@
 ├── IncompleteError     what was made is shorter than the original: another way is tried, then the video is `failed`
 ├── GiveUpError         never will: the video is `failed`, and the client is told why
 ├── FallBackError       these chunks will never fit together: the video is transcoded in one pass
+├── NotYetError         the video's owner has had its share: the video waits, and goes on later
 ├── LeaseLostError      somebody else has the video now, or it is deleted: stop, write nothing
 ├── JobRefusedError     somebody else has a chunk in hand
 └── ConditionFalseError a conditional write found another state than it asked for
@@ -62,6 +63,14 @@ class GiveUpError(WorkerError):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.failure = Failure(code=code, message=message)
+
+
+class NotYetError(WorkerError):
+    """`until` is the moment, in epoch seconds, from which the owner may encode again; None where a turn is awaited."""
+
+    def __init__(self, reason: str, until: float | None = None) -> None:
+        super().__init__(reason)
+        self.until = until
 
 
 class LeaseLostError(WorkerError):

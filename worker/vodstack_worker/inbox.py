@@ -9,6 +9,7 @@ from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.messages import JobQueue, Message
 
 _QUICK_RETURNS = 3
+_BRIEF_SECONDS = 1
 
 
 class Inbox:
@@ -23,8 +24,9 @@ class Inbox:
         self._returns: set[asyncio.Task[None]] = set()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-    async def receive(self) -> Message | None:
-        """A message, if one comes within the wait."""
+    async def receive(self, *, briefly: bool = False) -> Message | None:
+        """Return a message, if one comes within the wait, or `briefly`: the shortest that asks the whole queue."""
+        wait = min(_BRIEF_SECONDS, self._poll_wait) if briefly else self._poll_wait
         if len(self._queues) > 1:
             for queue in tuple(self._queues):
                 try:
@@ -34,7 +36,7 @@ class Inbox:
                     raise
                 if message:
                     return self._taken(message)
-        polls = {asyncio.create_task(queue.receive(self._poll_wait)) for queue in self._queues}
+        polls = {asyncio.create_task(queue.receive(wait)) for queue in self._queues}
         waiting, chosen = polls, None
         while waiting and chosen is None:
             ended, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from vodstack_contracts.jobs import Arrival, encode_chunk
 from vodstack_contracts.videos import EncodePlan, Failure, FailureCode, Lease, Stage, Status, VideoRecord, Way
+from vodstack_worker.admission import Admission, EncodingQuota
 from vodstack_worker.attempt import Verdict, delay_after, is_local, run_held
 from vodstack_worker.errors import (
     ConditionFalseError,
@@ -16,8 +17,10 @@ from vodstack_worker.errors import (
     GiveUpError,
     InstallationError,
     LeaseLostError,
+    NotYetError,
     RetryError,
 )
+from vodstack_worker.fair_share import FairShare, Turn
 from vodstack_worker.lease import AWS_ERRORS, HeldVideo, LeaseKeeper
 from vodstack_worker.messages import JobQueue, Message
 from vodstack_worker.metrics import FALLEN_BACK, Metrics
@@ -35,19 +38,32 @@ _GIVEN_UP = "The video could not be processed in several attempts. Upload it aga
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A video in this worker's hands: what the queue said, the record as it was taken, and the lease on it."""
+    """A video in this worker's hands: what the queue said, the record as it was taken, and the lease on it.
+
+    It was counted as an `attempt`, or goes on with one that was.
+    """
 
     arrival: Arrival
     record: VideoRecord
     message: Message
     lease: Lease
+    turn: Turn
+    attempt: bool
 
 
 class Job:
     """Runs one video and decides, by the kind of error, between trying again and giving up."""
 
     def __init__(
-        self, taken: Taken, *, settings: Settings, records: Records, chunks: JobQueue | None, metrics: Metrics
+        self,
+        taken: Taken,
+        *,
+        settings: Settings,
+        records: Records,
+        chunks: JobQueue | None,
+        metrics: Metrics,
+        share: FairShare,
+        quota: EncodingQuota,
     ) -> None:
         self._taken = taken
         self._video_id = taken.record.video_id
@@ -56,11 +72,13 @@ class Job:
         self._records = records
         self._chunks = chunks
         self._metrics = metrics
+        self._share = share
+        self._admission = Admission(taken.record, taken.lease.token, taken.turn, quota, records)
         self._log = structlog.get_logger()
 
     async def run(self, pipeline: Pipeline, stop: asyncio.Event, beat: Callable[[], None]) -> Verdict:
         work = Work(self._metrics)
-        held = HeldVideo(self._records, self._video_id, self._lease)
+        held = HeldVideo(self._records, self._video_id, self._lease, self._taken.turn)
         keeper = LeaseKeeper(held, self._taken.message, self._settings.visibility_timeout)
         doing = self._process(pipeline, work)
         try:
@@ -75,7 +93,7 @@ class Job:
         """Nothing counts the workers that a video takes down with them, but they leave it to the sweep."""
         if self._taken.record.resent >= _MOST_RESENDS:
             raise GiveUpError(FailureCode.PROCESSING_FAILED, _GIVEN_UP)
-        return await pipeline.process(self._taken.arrival, self._taken.record, work)
+        return await pipeline.process(self._taken.arrival, self._taken.record, work, self._admission)
 
     async def _conclude(self, task: asyncio.Task[Outcome | ToChunks], work: Work) -> Verdict:
         try:
@@ -88,6 +106,8 @@ class Job:
             return await self._retry(str(error), counted=error.counted)
         except FallBackError as error:
             return await self._fall_back(str(error))
+        except NotYetError as error:
+            return await self._wait(error)
         except AWS_ERRORS as error:
             return await self._retry(repr(error), counted=is_local(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not take the other jobs down
@@ -136,11 +156,29 @@ class Job:
         await self._records.amend(self._video_id, self._lease.token, changes)
         return Verdict(done=False, outcome="retried", hide_seconds=0.0)
 
+    async def _wait(self, reason: NotYetError) -> Verdict:
+        """The lease goes first, for the arrival that is sent in time would be dropped while it stands.
+
+        Should this die in between, the message comes back, and the video is planned again.
+        """
+        record = self._taken.record
+        changes: dict[str, object] = {"progress": 0.0, "attempts": max(0, record.attempts - self._taken.attempt)}
+        if reason.until is not None:
+            changes["waits_until"] = reason.until
+        await self._records.put_back(self._video_id, self._lease.token, changes)
+        await self._share.wait(record, self._taken.arrival, self._taken.message, reason.until)
+        self._log.info("put back", reason=str(reason), until=reason.until)
+        return Verdict(done=True, outcome="waiting")
+
     async def _fail(self, failure: Failure, reason: str) -> Verdict:
         self._metrics.errors.inc()
         self._metrics.failures.labels(code=failure.code.value).inc()
         self._log.warning("failed", code=failure.code, reason=reason[:1000])
-        await self._records.finish(self._video_id, Status.FAILED, self._lease.token, {"error": failure}, ())
+        is_ours = failure.code is FailureCode.PROCESSING_FAILED
+        forgotten = ("charge",) if is_ours else ()
+        await self._records.finish(self._video_id, Status.FAILED, self._lease.token, {"error": failure}, forgotten)
+        if is_ours:
+            await self._admission.refund()
         return Verdict(done=True, outcome="failed")
 
     async def _retry(self, reason: str, *, counted: bool, why: str = "") -> Verdict:

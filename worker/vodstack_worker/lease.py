@@ -14,6 +14,7 @@ from vodstack_contracts.jobs import ChunkJob
 from vodstack_contracts.videos import Lease
 from vodstack_worker.chunk_table import ChunkTable
 from vodstack_worker.errors import ConditionFalseError, LeaseLostError
+from vodstack_worker.fair_share import Turn
 from vodstack_worker.messages import Message
 from vodstack_worker.records import Records
 from vodstack_worker.work import Work
@@ -42,9 +43,10 @@ class Held(Protocol):
 class HeldVideo:
     """A video's record."""
 
-    def __init__(self, records: Records, video_id: str, lease: Lease) -> None:
+    def __init__(self, records: Records, video_id: str, lease: Lease, turn: Turn) -> None:
         self._records = records
         self._video_id = video_id
+        self._turn = turn
         self.lease = lease
 
     async def write(self, work: Work, lease: Lease | None) -> None:
@@ -55,19 +57,23 @@ class HeldVideo:
             await self._records.amend(self._video_id, self.lease.token, changes)
         except ConditionFalseError as lost:
             raise LeaseLostError(f"the lease is lost: {lost}", lost.record, known=True) from lost
+        if lease:
+            await self._turn.extend(lease.expires_at)
 
 
 class HeldJob:
     """One job of a plan. How far it is concerns nobody else."""
 
-    def __init__(self, table: ChunkTable, job: ChunkJob, lease: Lease) -> None:
+    def __init__(self, table: ChunkTable, job: ChunkJob, lease: Lease, turn: Turn) -> None:
         self._table = table
         self._job = job
+        self._turn = turn
         self.lease = lease
 
     async def write(self, _: Work, lease: Lease | None) -> None:
         if lease:
             await self._table.extend(self._job.plan_id, self._job.number, lease)
+            await self._turn.extend(lease.expires_at)
 
 
 class LeaseKeeper:

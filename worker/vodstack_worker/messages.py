@@ -9,15 +9,20 @@ from vodstack_worker.errors import RetryError
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
-    from types_aiobotocore_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from types_aiobotocore_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
 
 _BATCH = 10
+# Of a message that was sent again for a job that has waited for its owner's turn.
+_RECEIVES = "receives"
 MAX_VISIBILITY_SECONDS = 43_200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message in this worker's hands. Times are in epoch seconds."""
+    """One message in this worker's hands. Times are in epoch seconds.
+
+    Its job `has_waited` for its owner's share, and its receives before that count.
+    """
 
     queue: "JobQueue"
     message_id: str
@@ -26,6 +31,7 @@ class Message:
     received_at: float
     receive_count: int
     sent_at: float
+    has_waited: bool = False
 
     async def hide(self, seconds: float) -> None:
         """Let the message be seen again `seconds` from now; 0 hands it back at once."""
@@ -54,6 +60,11 @@ class JobQueue:
             if failed := answer.get("Failed"):
                 raise RetryError(f"the queue refuses a message: {failed[0].get('Code')}", counted=False)
 
+    async def send_again(self, body: str, *, receives: int) -> None:
+        """Send a message in place of one that had been received so often when its job began to wait."""
+        carried: MessageAttributeValueTypeDef = {"DataType": "Number", "StringValue": str(receives)}
+        await self._sqs.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes={_RECEIVES: carried})
+
     async def receive(self, wait: int) -> Message | None:
         """One message, if one comes within `wait` seconds."""
         answer = await self._sqs.receive_message(
@@ -62,20 +73,24 @@ class JobQueue:
             WaitTimeSeconds=wait,
             VisibilityTimeout=self._visibility_timeout,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=[_RECEIVES],
         )
         for message in answer.get("Messages", []):
             now = time.time()
             attributes = message.get("Attributes", {})
             sent_at = int(attributes.get("SentTimestamp", now * 1000)) / 1000
             self.last_wait = max(0.0, now - sent_at)
+            carried = message.get("MessageAttributes", {}).get(_RECEIVES)
             return Message(
                 queue=self,
                 message_id=message.get("MessageId", ""),
                 receipt=message.get("ReceiptHandle", ""),
                 body=message.get("Body", ""),
                 received_at=now,
-                receive_count=int(attributes.get("ApproximateReceiveCount", "1")),
+                receive_count=int(attributes.get("ApproximateReceiveCount", "1"))
+                + (int(carried.get("StringValue", "0")) if carried else 0),
                 sent_at=sent_at,
+                has_waited=carried is not None,
             )
         return None
 

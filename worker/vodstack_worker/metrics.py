@@ -25,7 +25,7 @@ class Metrics:
         )
         self.errors = self._count(names.WORKER_ERRORS, "Errors of any kind")
         self.in_flight = self._gauge(names.WORKER_JOBS_IN_FLIGHT, "Videos and chunks in hand now")
-        outcomes = ("ready", "failed", "planned", "dropped", "returned", "retried")
+        outcomes = ("ready", "failed", "planned", "dropped", "returned", "retried", "waiting")
         self.jobs = self._count(names.WORKER_JOBS, "Messages handled, by outcome", outcome=outcomes)
         self.stages = self._durations(names.WORKER_STAGE_DURATION, "Time of one stage of a video", stage=Stage)
         reasons = ("ended", "taken", "unreachable")
@@ -49,7 +49,7 @@ class Metrics:
         self.resent = self._count(names.WORKER_ARRIVALS_RESENT, "Arrivals of forgotten videos that were sent again")
         self.plans = self._count(names.WORKER_PLANS, "Videos by the way they are transcoded", way=(*Way, FALLEN_BACK))
         self.chunks_planned = self._count(names.WORKER_CHUNKS_PLANNED, "Chunk jobs of new plans")
-        outcomes = ("encoded", "dropped", "returned", "retried", "given_up")
+        outcomes = ("encoded", "dropped", "returned", "retried", "given_up", "waiting")
         self.chunks = self._count(names.WORKER_CHUNKS, "Chunk jobs handled, by outcome", outcome=outcomes)
         self.chunk_durations = self._durations(
             names.WORKER_CHUNK_DURATION, "Time to encode, check and publish one chunk"
@@ -64,6 +64,11 @@ class Metrics:
             names.CHUNK_QUEUE_MESSAGES, "About how many messages the chunks queue holds", "state"
         )
         self.chunk_age = self._gauge(names.CHUNK_QUEUE_AGE, "Wait of the chunk received last; 0 where no other waits")
+        self.waiting = self._gauge(
+            names.WAITING_JOBS,
+            "About how many jobs wait because their owner has its share, outside the queues",
+            "reason",
+        )
 
     def _count(self, name: str, meaning: str, **labels: Iterable[str]) -> Counter:
         counter = Counter(name, meaning, list(labels), registry=self.registry)

@@ -13,6 +13,7 @@ import structlog
 from vodstack_contracts.jobs import Arrival, ChunkJob
 from vodstack_contracts.objects import rendition_prefix
 from vodstack_contracts.videos import EncodePlan, FailureCode, SourceFacts, Stage, VideoRecord, VideoWarning, Way
+from vodstack_worker.admission import Admission
 from vodstack_worker.arguments import MP4, OUTPUT, PLAYLIST
 from vodstack_worker.assembly import Assembly
 from vodstack_worker.captions import make_captions
@@ -75,7 +76,7 @@ class ToChunks:
 
 
 class Pipeline:
-    """Raises FallBackError, GiveUpError, InstallationError or RetryError. Without a table, there are no chunks."""
+    """Raises FallBackError, GiveUpError, InstallationError, NotYetError or RetryError. Without a table, no chunks."""
 
     def __init__(
         self, s3: "S3Client", settings: Settings, scratch: Scratch, limits: Limits, table: ChunkTable | None
@@ -86,11 +87,15 @@ class Pipeline:
         self._limits = limits
         self._table = table
 
-    async def process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
+    async def process(
+        self, arrival: Arrival, record: VideoRecord, work: Work, admission: Admission
+    ) -> Outcome | ToChunks:
         async with blaming_tools(self._scratch, self._limits):
-            return await self._process(arrival, record, work)
+            return await self._process(arrival, record, work, admission)
 
-    async def _process(self, arrival: Arrival, record: VideoRecord, work: Work) -> Outcome | ToChunks:
+    async def _process(
+        self, arrival: Arrival, record: VideoRecord, work: Work, admission: Admission
+    ) -> Outcome | ToChunks:
         was = record.plan
         if self._table and was and was.way is Way.CHUNKS:
             standing = await self._standing(self._table, was)
@@ -98,11 +103,13 @@ class Pipeline:
                 way = EncodePlan(way=Way.CHUNKS, plan_id=was.plan_id, chunks=len(standing.plan.chunks))
                 missing = standing.missing
                 return _to_chunks(standing, way) if missing else await self._assemble(standing, record, way, work)
+        await admission.require_day()
         original = await find_original(self._s3, self._settings.bucket, arrival.key)
         fallen = was if was and was.plan_id and was.way is Way.ONE_PASS else None
         with self._scratch.job() as folder:
             plan = await self._plan(original, folder, work, remote=fallen is None and self._is_large(original))
             chunks = fallen.reason if fallen else self._cut(plan)
+            await admission.admit(plan, in_chunks=isinstance(chunks, list))
             if self._table and isinstance(chunks, list):
                 return await self._plan_chunks(self._table, original, arrival.video_id, plan, chunks)
             if not (folder / SOURCE).exists():
@@ -156,7 +163,9 @@ class Pipeline:
         work.count_bytes("in", original.size)
 
     async def _probe(self, folder: Path) -> Probe:
-        return await probe(folder, self._limits, max_duration=self._settings.max_duration)
+        return await probe(
+            folder, self._limits, max_duration=self._settings.max_duration, max_frames=self._settings.max_frames
+        )
 
     async def _probe_remote(self, original: StoredObject, folder: Path, work: Work) -> Probe:
         relay = Relay({SOURCE: original})
@@ -165,6 +174,7 @@ class Pipeline:
                 folder,
                 self._limits,
                 max_duration=self._settings.max_duration,
+                max_frames=self._settings.max_frames,
                 relay=relay,
                 remote=RemoteBytes(original),
             )

@@ -15,7 +15,7 @@ from vodstack_worker.dolby_vision import require_common_colours
 from vodstack_worker.encryption import require_clear
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
-from vodstack_worker.probed import SOURCE, Probe, Refusal
+from vodstack_worker.probed import MAX_FRAMES, SOURCE, Probe, Refusal
 from vodstack_worker.truncation import find_cut, is_whole, warn_of_cut
 
 _CPU_SECONDS = 120
@@ -27,7 +27,13 @@ _decoder = msgspec.json.Decoder(Probe | Refusal)
 
 
 async def probe(
-    folder: Path, limits: Limits, *, max_duration: int, relay: FileServer | None = None, remote: FileBytes | None = None
+    folder: Path,
+    limits: Limits,
+    *,
+    max_duration: int,
+    max_frames: int = MAX_FRAMES,
+    relay: FileServer | None = None,
+    remote: FileBytes | None = None,
 ) -> Probe:
     """Probe `folder`'s source, or the `remote` one that `relay` serves.
 
@@ -42,7 +48,7 @@ async def probe(
         os.truncate(folder / SOURCE, cut.readable_bytes)
     cpu = int(_CPU_SECONDS + _CPU_SECONDS_PER_GIB * file.size / _GIB)
     limits = replace(limits, cpu_seconds=cpu, wall_seconds=4.0 * cpu)
-    arguments = [demuxer, str(max_duration), relay.url(SOURCE) if relay else SOURCE]
+    arguments = [demuxer, str(max_duration), str(max_frames), relay.url(SOURCE) if relay else SOURCE]
     ending = await run_module("vodstack_worker.probe_entry", arguments, folder, limits, relay=relay)
     if ending.exceeded:
         raise GiveUpError(

@@ -1,7 +1,7 @@
 """The sandboxed process that opens an original: prints a Probe, or a Refusal, as JSON.
 
-`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION SOURCE`, in the folder that holds the source, unless
-that is an address at which the worker serves it.
+`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION MAX_FRAMES SOURCE`, in the folder that holds the
+source, unless that is an address at which the worker serves it.
 """
 
 import sys
@@ -32,14 +32,14 @@ _MOST_JUMPS = 500
 
 def main() -> None:
     """Confine, probe, print."""
-    cage, demuxer, max_duration, source = sys.argv[1:5]
+    cage, demuxer, max_duration, max_frames, source = sys.argv[1:6]
     bounds = read_cage(cage)
     import_all()
     port = confine(bounds)
     address = Source(source.replace(PORT, str(port)), demuxer)
     require_readable(address)
     try:
-        found: Probe | Refusal = _probe(address, int(max_duration), bounds["memory_bytes"])
+        found: Probe | Refusal = _probe(address, int(max_duration), int(max_frames), bounds["memory_bytes"])
     except GiveUpError as refused:
         found = Refusal(failure=refused.failure)
     except (MemoryError, FFmpegError) as error:
@@ -48,16 +48,16 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
-def _probe(source: Source, max_duration: int, memory_bytes: int) -> Probe:
+def _probe(source: Source, max_duration: int, max_frames: int, memory_bytes: int) -> Probe:
     tracks, samples = choose_tracks(source)
     # What no encode could hold is refused before anything is planned.
     fitting_threads(samples.bytes, memory_bytes, 1)
     with open_source(source) as container:
         audio = [sound.index for sound, _ in tracks.audios]
         others = [*tracks.other_videos, *tracks.other_audios] if source.demuxer in JOINED else []
-        timeline = scan(container, tracks.video_index, audio, samples, others)
+        timeline = scan(container, tracks.video_index, audio, samples, others=others, max_frames=max_frames)
         if not source.probe_bytes and has_late_tracks(container):
-            return _probe(source._replace(probe_bytes=LATE_TRACK_BYTES), max_duration, memory_bytes)
+            return _probe(source._replace(probe_bytes=LATE_TRACK_BYTES), max_duration, max_frames, memory_bytes)
     fitting_threads(samples.bytes, memory_bytes, 1)
     return _assemble(source, tracks, samples, timeline, max_duration)
 

@@ -20,6 +20,8 @@ MAX_PIXELS = 8192 * 4608
 # Files that do not list their tracks at the beginning are read so far in search of those that begin late.
 LATE_TRACK_BYTES = 64 * 1024**2
 ANALYZE_MICROSECONDS = 24 * 3600 * 1_000_000
+# Four hours at 120 a second.
+MAX_FRAMES = 1_728_000
 
 
 class AudioTrack(Struct, frozen=True, kw_only=True):

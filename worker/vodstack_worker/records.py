@@ -50,6 +50,19 @@ class Records:
         """Change a record whose lease is held."""
         await self._update(moves.amend(video_id, {Status.PROCESSING}, lease_token=lease_token, changes=changes))
 
+    async def put_back(self, video_id: str, lease_token: str, changes: Mapping[str, object]) -> None:
+        """Move a record whose lease is held back to those that wait for a worker."""
+        await self._update(
+            moves.move(
+                video_id,
+                Status.QUEUED,
+                within={Status.PROCESSING},
+                lease_token=lease_token,
+                changes=changes,
+                remove=("lease", "stage"),
+            )
+        )
+
     async def finish(
         self, video_id: str, target: Status, lease_token: str, changes: Mapping[str, object], remove: Collection[str]
     ) -> None:

@@ -10,9 +10,11 @@ import structlog
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from vodstack_worker.admission import EncodingQuota
 from vodstack_worker.chunk_encoder import ChunkEncoder
 from vodstack_worker.chunk_table import ChunkTable
-from vodstack_worker.consumer import Chunks, Consumer
+from vodstack_worker.consumer import Chunks, Consumer, Fairness
+from vodstack_worker.fair_share import FairShare
 from vodstack_worker.media_check import check_media_tools, choose_user
 from vodstack_worker.media_process import Limits
 from vodstack_worker.messages import JobQueue
@@ -27,6 +29,8 @@ from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.sweep import Sweep
 from vodstack_worker.tracing import Tracing
+from vodstack_worker.turns import Turns
+from vodstack_worker.waiting import QueueName, WaitingList
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -68,22 +72,47 @@ async def serve(settings: Settings) -> None:
                 table=ChunkTable(dynamodb, settings.work_table),
                 encoder=ChunkEncoder(s3, settings, scratch, limits),
             )
+        records, waiting = Records(dynamodb, settings.table), WaitingList(dynamodb, settings.work_table)
+        queues: dict[QueueName, JobQueue] = {"arrivals": arrivals, "chunks": chunks.queue if chunks else arrivals}
+        fairness = _make_fairness(dynamodb, settings, records, waiting, queues)
         consumer = Consumer(
             settings=settings,
             arrivals=arrivals,
             chunks=chunks,
-            records=Records(dynamodb, settings.table),
+            records=records,
             pipeline=Pipeline(s3, settings, scratch, limits, chunks.table if chunks else None),
             metrics=metrics,
             tracing=tracing,
             pulse=pulse,
+            fairness=fairness,
         )
-        sweep = Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics)
-        for loop in (sweep.run(), export_queue_depth(arrivals, chunks.queue if chunks else None, metrics)):
+        sweep = Sweep(s3, sqs, dynamodb, settings=settings, metrics=metrics, share=fairness.share)
+        depth = export_queue_depth(
+            arrivals, chunks.queue if chunks else None, metrics, waiting if settings.is_fair else None
+        )
+        for loop in (sweep.run(), depth):
             stack.callback(asyncio.create_task(loop).cancel)
         log.info("started", port=port, jobs=settings.jobs, threads=settings.threads, swept=scratch.swept)
         await consumer.run(stop)
         log.info("stopped")
+
+
+def _make_fairness(
+    dynamodb: "DynamoDBClient",
+    settings: Settings,
+    records: Records,
+    waiting: WaitingList,
+    queues: dict[QueueName, JobQueue],
+) -> Fairness:
+    share = FairShare(
+        turns=Turns(dynamodb, settings.work_table),
+        waiting=waiting,
+        records=records,
+        queues=queues,
+        most=settings.jobs_per_owner,
+        visibility=settings.visibility_timeout,
+    )
+    return Fairness(share=share, quota=EncodingQuota(dynamodb, settings.work_table, settings.encoded_minutes))
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings) -> "tuple[S3Client, SQSClient, DynamoDBClient]":

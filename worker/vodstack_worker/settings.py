@@ -14,6 +14,7 @@ from vodstack_contracts.memory import LEAST_MEDIA_BYTES
 from vodstack_contracts.unknown_variables import describe, unknown_variables
 from vodstack_worker.errors import WorkerError
 from vodstack_worker.machine import share_of_memory, usable_cores
+from vodstack_worker.probed import MAX_FRAMES
 
 _CORES_PER_JOB = 4
 GIB = 1024**3
@@ -81,6 +82,19 @@ class Settings(BaseSettings):
     max_duration: Annotated[int, Ge(1), Le(86_400)] = _variable(
         Variable.MAX_DURATION, 14_400, description="longest video accepted"
     )
+    max_frames: Annotated[int, Ge(1)] = _variable(
+        Variable.MAX_FRAMES, MAX_FRAMES, description="most frames of a video accepted, all of which are decoded"
+    )
+    jobs_per_owner: Annotated[int, Ge(0)] = _variable(
+        Variable.JOBS_PER_OWNER,
+        0,
+        description="jobs of one owner at a time, of all workers together, while others wait; 0 for any number",
+    )
+    encoded_minutes: Annotated[int, Ge(0)] = _variable(
+        Variable.ENCODED_MINUTES,
+        0,
+        description="minutes that are encoded of one owner's videos in a day; 0 for any number",
+    )
     chunk_seconds: Annotated[float, Ge(1), Le(3600)] = _variable(
         Variable.CHUNK_SECONDS, 60.0, description="longest chunk that is planned where key frames allow it"
     )
@@ -108,6 +122,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = _variable(
         Variable.LOG_LEVEL, "info", description="`debug`, `info`, `warning` or `error`"
     )
+
+    @property
+    def is_fair(self) -> bool:
+        """Whether anything may have to wait for its owner's share."""
+        return self.jobs_per_owner > 0 or self.encoded_minutes > 0
 
     @property
     def threads(self) -> int:

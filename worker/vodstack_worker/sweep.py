@@ -10,10 +10,11 @@ import structlog
 from botocore.exceptions import ClientError
 
 from vodstack_contracts import moves
-from vodstack_contracts.items import from_attribute, to_attribute
+from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
-from vodstack_contracts.videos import Status, timestamp
+from vodstack_contracts.videos import Status, VideoRecord, timestamp
+from vodstack_worker.fair_share import FairShare
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.metrics import Metrics
 from vodstack_worker.settings import Settings
@@ -30,7 +31,7 @@ _FIRST_LOOK = 1 / 90
 _TURN = {"pk": to_attribute("sweep"), "sk": to_attribute("arrivals")}
 _WAITING = (Status.UPLOADING, Status.QUEUED, Status.PROCESSING)
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-_NAMES = (moves.KEY, "status", "updated_at", "lease", "resent")
+_NAMES = (moves.KEY, "status", "updated_at", "upload_date", "owner", "waits_until", "lease", "resent")
 _FORGOTTEN = (
     "#status IN (:uploading, :queued, :processing) AND #updated_at < :cutoff"
     " AND (attribute_not_exists(#lease) OR #lease.#lease_end < :now)"
@@ -41,13 +42,21 @@ class Sweep:
     """One worker of all that share the tables sweeps at a time; each asks for its turn."""
 
     def __init__(
-        self, s3: "S3Client", sqs: "SQSClient", dynamodb: "DynamoDBClient", *, settings: Settings, metrics: Metrics
+        self,
+        s3: "S3Client",
+        sqs: "SQSClient",
+        dynamodb: "DynamoDBClient",
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        share: FairShare,
     ) -> None:
         self._s3 = s3
         self._sqs = sqs
         self._dynamodb = dynamodb
         self._settings = settings
         self._metrics = metrics
+        self._share = share
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
     async def run(self) -> None:
@@ -81,10 +90,13 @@ class Sweep:
 
     async def _sweep(self) -> None:
         sent = 0
-        async for video_id, status, resent in self._forgotten():
-            if status is Status.UPLOADING and not await self._has_arrived(video_id):
+        await self._share.recover()
+        async for record in self._forgotten():
+            if record.status is Status.UPLOADING and not await self._has_arrived(record.video_id):
                 continue
-            await self._send(video_id, status, resent)
+            if await self._share.is_waiting(record):
+                continue
+            await self._send(record.video_id, record.status, record.resent)
             sent += 1
         self._log.info("swept", sent=sent)
 
@@ -99,13 +111,13 @@ class Sweep:
         note = moves.amend(video_id, {status}, changes=changes)
         await _held(self._dynamodb.update_item(TableName=self._settings.table, **note))
 
-    async def _forgotten(self) -> AsyncIterator[tuple[str, Status, int]]:
+    async def _forgotten(self) -> AsyncIterator[VideoRecord]:
         now = time.time()
         cutoff = datetime.fromtimestamp(now, UTC) - timedelta(seconds=self._settings.resend_after)
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._settings.table,
             FilterExpression=_FORGOTTEN,
-            ProjectionExpression="#video_id, #status, #resent",
+            ProjectionExpression=", ".join(f"#{name}" for name in _NAMES if name != "lease"),
             ExpressionAttributeNames={f"#{name}": name for name in _NAMES} | {"#lease_end": "expires_at"},
             ExpressionAttributeValues={
                 **{f":{status}": to_attribute(status) for status in _WAITING},
@@ -115,8 +127,7 @@ class Sweep:
         )
         async for page in pages:
             for item in cast("list[dict[str, Any]]", page.get("Items", [])):
-                resent = from_attribute(item["resent"]) if "resent" in item else 0
-                yield from_attribute(item[moves.KEY]), Status(from_attribute(item["status"])), resent
+                yield from_item(item, VideoRecord)
 
     async def _has_arrived(self, video_id: str) -> bool:
         try:

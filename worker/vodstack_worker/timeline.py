@@ -12,7 +12,9 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 
+from vodstack_contracts.videos import FailureCode
 from vodstack_worker.continuations import Span
+from vodstack_worker.errors import GiveUpError
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import FrameSamples
 from vodstack_worker.jumps import Clock, Corrections, find_corrections
@@ -99,11 +101,18 @@ class Timeline:
 
 
 def scan(
-    container: InputContainer, video: int, audio: Sequence[int], samples: FrameSamples, others: Sequence[int] = ()
+    container: InputContainer,
+    video: int,
+    audio: Sequence[int],
+    samples: FrameSamples,
+    *,
+    others: Sequence[int] = (),
+    max_frames: int,
 ) -> Timeline:
-    """The timeline of the streams with these indexes, and the spans of `others`.
+    """Return the timeline of the streams with these indexes, and the spans of `others`.
 
-    A file that ends in an error ends there.
+    A file that ends in an error ends there. Raises GiveUpError as soon as there are more frames than are accepted, for
+    what is kept of each takes memory.
     """
     start = cast("int | None", container.start_time)  # not every container has a clock, whatever PyAV's types say
     timeline = Timeline(container_start=start / av.time_base if start is not None else 0.0)
@@ -125,6 +134,7 @@ def scan(
             timeline.audio[packet.stream_index].add(packet, place)
             continue
         timeline.video.add(packet, place)
+        _require_few(timeline.video, max_frames)
         if packet.size and parameters.change(packet):
             timeline.changes = True
             samples.find_shape(packet, len(timeline.video.shown) - 1)
@@ -134,6 +144,15 @@ def scan(
             timeline.keys.add(shown, timeline.video.decoded[-1])
             samples.offer(packet, shown)
     return timeline
+
+
+def _require_few(track: Track, max_frames: int) -> None:
+    if len(track.shown) > max_frames:
+        raise GiveUpError(
+            FailureCode.TOO_MANY_FRAMES,
+            f"The video has more than the {max_frames:,} frames that are accepted. "
+            "Export it at a lower frame rate, or cut it into parts.",
+        )
 
 
 def measure(track: Track, corrections: Corrections) -> Extent | None:

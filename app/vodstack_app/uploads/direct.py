@@ -22,6 +22,7 @@ from vodstack_app.errors import (
     NotFoundError,
     UnavailableError,
 )
+from vodstack_app.fair_use.encoding import Encoding
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
@@ -73,13 +74,23 @@ class Progress:
 class DirectUploads:
     """Starts, follows and ends them."""
 
-    def __init__(self, s3: "S3Client", bucket: str, records: Records, claims: Claims, storage: Storage) -> None:
+    def __init__(
+        self,
+        s3: "S3Client",
+        bucket: str,
+        records: Records,
+        claims: Claims,
+        *,
+        storage: Storage,
+        encoding: Encoding,
+    ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._objects = StoredObjects(s3, bucket)
         self._records = records
         self._claims = claims
         self._storage = storage
+        self._encoding = encoding
 
     async def start(self, source: Source, fields: VideoFields, identity: Identity, key: str | None = None) -> Progress:
         """A new upload, one for all requests with one key. Raises KeyInUseError, KeyReusedError, or as `look` does."""
@@ -116,6 +127,7 @@ class DirectUploads:
         return replace(progress, is_repeated=True)
 
     async def _start(self, video_id: str, source: Source, fields: VideoFields, owner: str) -> Progress:
+        await self._encoding.require_left(owner)
         await self._storage.require_room(owner, source.size_bytes)
         now = timestamp()
         plan = make_plan(source.size_bytes)

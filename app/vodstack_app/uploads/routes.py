@@ -55,6 +55,7 @@ _KNOWN = (
         errors.TooLargeError,
         errors.UnsupportedEncodingError,
         errors.KeyReusedError,
+        errors.EncodingUsedUpError,
         errors.UnavailableError,
         errors.CompletingError,
     ),

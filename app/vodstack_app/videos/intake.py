@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, ConflictError, SlowClientError, UnavailableError
+from vodstack_app.fair_use.encoding import Encoding
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claimed, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
@@ -56,6 +57,7 @@ class Stores:
     objects: StoredObjects
     claims: Claims
     storage: Storage
+    encoding: Encoding
     deletions: Deletions
     open_original: OpenOriginal
 
@@ -102,6 +104,8 @@ class Intake:
                 return await _repeat(chunks, form, claim, claim.found)
         upload = _Upload(self._stores, video_id, owner, claim)
         try:
+            # A repetition of what was taken in before is answered all the same.
+            await self._stores.encoding.require_left(owner)
             async for chunk in chunks:
                 for data in form.feed(chunk):
                     await upload.write(data, form)

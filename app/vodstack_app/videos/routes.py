@@ -68,6 +68,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.UnsupportedTypeError,
         errors.UnsupportedEncodingError,
         errors.KeyReusedError,
+        errors.EncodingUsedUpError,
         errors.UnavailableError,
     ),
 )

@@ -63,18 +63,31 @@ def worker_statements(foundation: Foundation) -> list[Statement]:
         Statement(sid="Records", actions=[*record, "dynamodb:Scan"], resources=[foundation.videos_table_arn]),
         Statement(
             sid="Work",
-            actions=[*record, "dynamodb:DeleteItem", "dynamodb:PutItem"],
+            # Query is for jobs that wait for their owner's share.
+            actions=[*record, "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"],
             resources=[foundation.work_table_arn],
         ),
     ]
 
 
-def _key(foundation: Foundation, *services: str) -> Statement:
+def scaler_statements(foundation: Foundation) -> list[Statement]:
+    """Return what counts the messages of the worker's queues, and the jobs that wait in the work table."""
+    queues = [foundation.arrivals_queue_arn, foundation.chunks_queue_arn]
+    return [
+        Statement(sid="Queues", actions=["sqs:GetQueueAttributes"], resources=queues),
+        Statement(sid="Waiting", actions=["dynamodb:Query"], resources=[foundation.work_table_arn]),
+        _key(foundation, "dynamodb", actions=("kms:Decrypt",)),
+    ]
+
+
+def _key(
+    foundation: Foundation, *services: str, actions: tuple[str, ...] = ("kms:Decrypt", "kms:GenerateDataKey")
+) -> Statement:
     """The use of the data key, and that only through the services that hold the data."""
     via = [pulumi.Output.concat(service, ".", foundation.region, ".amazonaws.com") for service in services]
     return Statement(
         sid="Key",
-        actions=["kms:Decrypt", "kms:GenerateDataKey"],
+        actions=list(actions),
         resources=[foundation.key_arn],
         condition={"StringEquals": {"kms:ViaService": via}},
     )

@@ -22,8 +22,8 @@ class KedaArgs:
 
     cluster_name: pulumi.Input[str]
     """EKS name of the cluster."""
-    queue_arns: Sequence[pulumi.Input[str]]
-    """Queues whose attributes the operator may read, and no others'."""
+    statements: Sequence[Statement]
+    """What the operator may ask of AWS: the lengths that it scales by."""
     permissions_boundary: pulumi.Input[str] | None = None
     """ARN of the policy that bounds what its role may do, whatever it is given. None: nothing bounds it."""
 
@@ -37,13 +37,12 @@ class Keda(pulumi.ComponentResource):
         super().__init__("vodstack:platform:Keda", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace = ServiceNamespace(name, ServiceNamespaceArgs(namespace=NAMESPACE), child).namespace
-        look = Statement(sid="Queues", actions=["sqs:GetQueueAttributes"], resources=args.queue_arns)
         identity = WorkloadIdentityArgs(
             cluster_name=args.cluster_name,
             namespace=namespace,
             service_account=_OPERATOR,
             labels=labels(_OPERATOR),
-            statements=[look],
+            statements=args.statements,
             asks_kubernetes=True,
             permissions_boundary=args.permissions_boundary,
         )

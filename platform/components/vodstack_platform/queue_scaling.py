@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from vodstack_contracts.fair_use import WAITING
 from vodstack_platform.labels import labels
 
 _API_VERSION = "keda.sh/v1alpha1"
@@ -22,8 +24,10 @@ class QueueScalingArgs:
     """Name of the Deployment."""
     queue_urls: Sequence[pulumi.Input[str]]
     """URLs of the queues; the fullest decides."""
+    waiting_table: pulumi.Input[str] | None = None
+    """Name of the table in which jobs wait whose owner has its share, for workers that have nothing else to do."""
     region: pulumi.Input[str]
-    """AWS region of the queues."""
+    """AWS region of queues and table."""
     messages_per_pod: int
     """Messages for each pod, those in work and those that wait."""
     min_replicas: int
@@ -70,8 +74,23 @@ def _scaled(args: QueueScalingArgs, credentials: str) -> dict[str, Any]:
         "cooldownPeriod": _CALM_SECONDS,
         "fallback": {"failureThreshold": 4, "replicas": args.min_replicas, "behavior": "currentReplicasIfHigher"},
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": leave_slowly}}},
-        "triggers": [_trigger(args, url, credentials) for url in args.queue_urls],
+        "triggers": [*(_trigger(args, url, credentials) for url in args.queue_urls), *_waiting(args, credentials)],
     }
+
+
+def _waiting(args: QueueScalingArgs, credentials: str) -> list[dict[str, Any]]:
+    """Return the trigger of jobs outside the queues. Those that no further worker would begin lie under other keys."""
+    if args.waiting_table is None:
+        return []
+    metadata = {
+        "tableName": args.waiting_table,
+        "awsRegion": args.region,
+        "keyConditionExpression": "#line = :line",
+        "expressionAttributeNames": json.dumps({"#line": "pk"}),
+        "expressionAttributeValues": json.dumps({":line": {"S": WAITING}}),
+        "targetValue": str(args.messages_per_pod),
+    }
+    return [{"type": "aws-dynamodb", "authenticationRef": {"name": credentials}, "metadata": metadata}]
 
 
 def _trigger(args: QueueScalingArgs, queue_url: pulumi.Input[str], credentials: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pulumi
 
 from vodstack_contracts.environment import Variable
 from vodstack_contracts.outputs import FoundationOutputs
-from vodstack_platform.access import worker_statements
+from vodstack_platform.access import scaler_statements, worker_statements
 from vodstack_platform.config.services import WorkerSettings
 from vodstack_platform.keda import Keda, KedaArgs
 from vodstack_platform.labels import labels
@@ -112,6 +112,10 @@ def _workload(
         Variable.SANDBOX: worker.sandbox,
         Variable.MEDIA_MEMORY: str(worker.media_bytes),
         Variable.CHUNK_SECONDS: str(worker.chunk_seconds),
+        Variable.MAX_DURATION: str(worker.max_duration_seconds),
+        Variable.MAX_FRAMES: str(worker.max_frames),
+        Variable.JOBS_PER_OWNER: str(worker.jobs_per_owner or 0),
+        Variable.ENCODED_MINUTES: str(worker.encoded_minutes_per_day or 0),
     }
     return WorkloadArgs(
         namespace=args.namespace,
@@ -136,15 +140,17 @@ def _scale(args: VideoWorkerArgs, deployment: pulumi.Output[str], opts: pulumi.R
         return
     operator = None
     if scaling.install_keda:
-        queues = [args.data.arrivals_queue_arn, args.data.chunks_queue_arn]
         keda = KedaArgs(
-            cluster_name=args.cluster_name, queue_arns=queues, permissions_boundary=args.permissions_boundary
+            cluster_name=args.cluster_name,
+            statements=scaler_statements(args.data),
+            permissions_boundary=args.permissions_boundary,
         )
         operator = Keda("keda", keda, opts).release
     scaled = QueueScalingArgs(
         namespace=args.namespace,
         deployment=deployment,
         queue_urls=[args.data.arrivals_queue_url, args.data.chunks_queue_url],
+        waiting_table=args.data.work_table_name if args.settings.jobs_per_owner else None,
         region=args.data.region,
         messages_per_pod=args.settings.jobs,
         min_replicas=args.settings.replicas,

@@ -39,6 +39,8 @@ class Variable(StrEnum):
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     MEDIA_MEMORY = "VODSTACK_MEDIA_MEMORY_BYTES"  # that the media tools of one job may hold
     SANDBOX = "VODSTACK_SANDBOX"  # whether the worker starts where the sandbox of media tools lacks a wall
+    JOBS_PER_OWNER = "VODSTACK_JOBS_PER_OWNER"  # at a time, of all workers, while others wait; 0 for any number
+    ENCODED_MINUTES = "VODSTACK_ENCODED_MINUTES_PER_DAY"  # of one owner's videos; 0 for any number
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time
     CHUNK_SECONDS = "VODSTACK_CHUNK_SECONDS"  # the longest chunk of a video that is worth cutting
     POLL_WAIT = "VODSTACK_POLL_WAIT_SECONDS"  # how long the worker's polls wait
@@ -46,6 +48,7 @@ class Variable(StrEnum):
     RETRY_DELAY = "VODSTACK_RETRY_DELAY_SECONDS"
     RESEND_AFTER = "VODSTACK_RESEND_AFTER_SECONDS"  # after which a waiting video's arrival is sent again
     MAX_DURATION = "VODSTACK_MAX_DURATION_SECONDS"  # of a video
+    MAX_FRAMES = "VODSTACK_MAX_FRAMES"  # of a video, all of which are decoded
     LOCAL_BYTES = "VODSTACK_LOCAL_BYTES"  # the largest original that is brought to scratch to be planned
     MEDIA_UID = "VODSTACK_MEDIA_UID"  # the user of media tools where the worker is root
     OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own name: where traces are sent

@@ -13,7 +13,7 @@ from vodstack_contracts.videos import DELETED_OWNER, Deletion, Lease, Status, Vi
 
 KEY = "video_id"
 _WORDS = ("title", "description", "tags", "metadata", "file_name")
-_FINDINGS = ("source", "plan", "renditions", "playback", "error", "warnings", "setback")
+_FINDINGS = ("source", "plan", "renditions", "playback", "error", "warnings", "setback", "waits_until", "charge")
 
 
 def create(record: VideoRecord) -> dict[str, Any]:

@@ -31,7 +31,8 @@ MOVES: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
         Status.UPLOADING: frozenset({Status.QUEUED, Status.PROCESSING, Status.DELETED}),
         Status.QUEUED: frozenset({Status.PROCESSING, Status.DELETED}),
-        Status.PROCESSING: frozenset({Status.READY, Status.FAILED, Status.DELETED}),
+        # Back to those that wait, where its owner has had its share.
+        Status.PROCESSING: frozenset({Status.READY, Status.FAILED, Status.QUEUED, Status.DELETED}),
         Status.READY: frozenset({Status.DELETED}),
         Status.FAILED: frozenset({Status.QUEUED, Status.DELETED}),
         Status.DELETED: frozenset(),
@@ -65,6 +66,7 @@ class FailureCode(StrEnum):
     DIMENSIONS_TOO_LARGE = "dimensions_too_large"
     TOO_MANY_STREAMS = "too_many_streams"
     TOO_LONG = "too_long"
+    TOO_MANY_FRAMES = "too_many_frames"
     SOURCE_TOO_LARGE = "source_too_large"
     CORRUPT = "corrupt"
     INCOMPLETE = "incomplete"
@@ -199,6 +201,13 @@ class DirectUpload(Struct, frozen=True, kw_only=True):
     completing_since: int | None = None
 
 
+class Charge(Struct, frozen=True, kw_only=True):
+    """What a video counts as in its owner's encoded minutes, and of which day."""
+
+    day: str
+    minutes: float
+
+
 class Deletion(Struct, frozen=True, kw_only=True):
     """What a `deleted` record is kept for: its objects are removed at `purge_at`. Both moments are in epoch seconds."""
 
@@ -212,7 +221,8 @@ class VideoRecord(Struct, kw_only=True):
 
     Timestamps are ISO 8601 in UTC; `expires_at` is in epoch seconds, for the table's time-to-live. `setback` is why the
     last attempt came to nothing, for the operator alone. `resent` is how often the workers' sweep found it forgotten in
-    `processing`. `traceparent` is of the request that brought the video (W3C Trace Context).
+    `processing`. `waits_until` is when, in epoch seconds, a video goes on that waits for its owner's next day; `charge`
+    is what it counted as. `traceparent` is of the request that brought the video (W3C Trace Context).
     """
 
     video_id: str
@@ -237,6 +247,8 @@ class VideoRecord(Struct, kw_only=True):
     failures: int = 0
     resent: int = 0
     setback: str = ""
+    waits_until: float | None = None
+    charge: Charge | None = None
     error: Failure | None = None
     warnings: list[VideoWarning] = field(default_factory=list[VideoWarning])
     source: SourceFacts | None = None

@@ -16,6 +16,10 @@ Count = Annotated[int, Field(ge=1, le=500)]
 API_IDLE_MIB = 110
 UPLOAD_MIB = 28
 EDGE_ISSUER_CHARACTERS = 256
+# Of one owner, where there are owners: far more than a team's own front end and a few hundred viewers of it need.
+REQUESTS_PER_MINUTE = 6_000
+# 55 hours of video in 1920x1080 at 30 frames a second, all renditions counted.
+ENCODED_MINUTES_PER_DAY = 6_000
 # A stopping pod serves on while load balancers learn of it, which takes the HTTPS one longer.
 INGRESS_DRAIN_SECONDS = 15
 INGRESS_GRACE_SECONDS = 2 * INGRESS_DRAIN_SECONDS
@@ -82,8 +86,9 @@ class ApiSettings(Section):
     cors_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
     """Origins of web pages that may use the API, such as `https://app.example`; `http://localhost:*` for those of one's
     own machine, whatever their port; `*` for all."""
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    """Requests that one owner may make in a minute, playback's included. Unset: any number."""
+    requests_per_minute: Annotated[int, Field(ge=0)] | None = None
+    """Requests that one owner may make in a minute, playback's included; 0 for any number. Unset: 6,000 where `auth`
+    asks for tokens, else any number."""
     stored_bytes: Annotated[int, Field(ge=1)] | None = None
     """Bytes that one owner's originals may take. Unset: any number."""
 
@@ -132,6 +137,18 @@ class WorkerSettings(Section):
     chunk_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Seconds of the longest chunk that is planned where key frames allow it. Films of two chunks and more are encoded
     by several workers at a time; a node that is lost costs a chunk."""
+    max_duration_seconds: Annotated[int, Field(ge=1, le=86_400)] = 14_400
+    """Seconds of the longest video that is accepted."""
+    max_frames: Annotated[int, Field(ge=1)] = 1_728_000
+    """Frames of the largest video that is accepted, all of which are decoded: four hours at 120 a second."""
+    jobs_per_owner: Annotated[int, Field(ge=0)] | None = None
+    """Jobs of one owner, videos or chunks of them, that all workers together work on while other owners' wait; 0 for
+    any number. Workers with nothing else to do take more. Unset: half of what `scaling.maxReplicas` pods take, or
+    `replicas`, where `auth` asks for tokens, else any number."""
+    encoded_minutes_per_day: Annotated[int, Field(ge=0)] | None = None
+    """Minutes that are encoded of one owner's videos in a day (UTC), of which a minute of 1920x1080 at 30 frames a
+    second is one and each rendition counts by its pixels; 0 for any number. Then the API refuses uploads until the
+    next day. Unset: 6,000 where `auth` asks for tokens, else any number."""
     sandbox: Literal["required", "best-effort"] = "required"
     """`required`: the worker does not start where the sandbox of media tools lacks a wall that any Linux gives.
     `best-effort`: it says which, and starts; for a laptop."""
@@ -141,6 +158,12 @@ class WorkerSettings(Section):
     """Scratch disk of one pod in GiB: originals and renditions lie there while it works. It is part of its node's."""
     grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds that a stopping worker gets to hand its videos back."""
+
+    @property
+    def fair_share(self) -> int:
+        """Half of the jobs that the largest fleet takes, so that others always find the other half."""
+        pods = self.scaling.max_replicas if self.scaling else self.replicas
+        return max(1, pods * self.jobs // 2)
 
     @property
     def media_bytes(self) -> int:
@@ -210,6 +233,21 @@ class ServicesSettings(Section):
     """The API."""
     worker: WorkerSettings = WorkerSettings()
     """The worker."""
+
+    def with_owners_limits(self) -> "ServicesSettings":
+        """Return the same with what is unset of owners' limits. Without tokens everybody is one owner, and has none."""
+        if self.auth in {None, "none"}:
+            return self
+        api: dict[str, int] = {}
+        worker: dict[str, int] = {}
+        if self.api.requests_per_minute is None:
+            api["requests_per_minute"] = REQUESTS_PER_MINUTE
+        if self.worker.jobs_per_owner is None:
+            worker["jobs_per_owner"] = self.worker.fair_share
+        if self.worker.encoded_minutes_per_day is None:
+            worker["encoded_minutes_per_day"] = ENCODED_MINUTES_PER_DAY
+        limited = {"api": self.api.model_copy(update=api), "worker": self.worker.model_copy(update=worker)}
+        return self.model_copy(update=limited)
 
     @model_validator(mode="after")
     def _tokens_are_asked_for(self) -> "ServicesSettings":
