@@ -1,6 +1,7 @@
 """Work in this worker's hands, and what ends it: its own end, the loss of its lease, or the worker's leaving."""
 
 import asyncio
+import errno
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ T = TypeVar("T")
 _BEAT_SECONDS = 5.0
 _LONGEST_DELAY_SECONDS = 900
 _MOST_DOUBLINGS = 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,9 @@ async def run_held(
 
 
 def is_local(error: Exception) -> bool:
-    """A full disk is this worker's trouble; the network's and AWS's is nobody's fault."""
-    return isinstance(error, OSError) and not isinstance(error, TransportError | TimeoutError)
+    """Whether a failure may be the video's; the network's, AWS's and a full disk's is not counted against it."""
+    is_full = isinstance(error, OSError) and error.errno in _FULL
+    return isinstance(error, OSError) and not is_full and not isinstance(error, TransportError | TimeoutError)
 
 
 def delay_after(times: int, first: int) -> int:

@@ -19,7 +19,7 @@ from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import caption_playlist
 from vodstack_worker.probed import MAX_STREAMS
-from vodstack_worker.scratch import make_folder
+from vodstack_worker.scratch import make_folder, require_disk
 
 _RAW = "captions"
 _MOST_BYTES = 2 * 1024 * 1024
@@ -83,7 +83,8 @@ def _output(number: int, index: int) -> list[str]:
 
 
 def _require_end(ending: Ending) -> None:
-    if ending.killed or ending.code == CANNOT_RUN or "No space left" in ending.stderr:
+    require_disk(ending.code, ending.stderr, "captions")
+    if ending.killed or ending.code == CANNOT_RUN:
         raise ToolError(f"captions: ffmpeg ended with {ending.code}: {ending.stderr}")
 
 

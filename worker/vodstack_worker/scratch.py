@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vodstack_worker.errors import RetryError
+
 _LOCK = "lock"
 _PREFIX = "worker-"
 _RESERVE = 0.1
@@ -21,6 +23,15 @@ def used_bytes(folder: Path) -> int:
             with suppress(OSError):
                 total += (Path(parent) / name).lstat().st_size
     return total
+
+
+def require_disk(code: int, stderr: str, step: str) -> None:
+    """Raise RetryError, not counted, where a tool failed for want of disk.
+
+    A video that is too large for its scratch was stopped before that: the disk is smaller than the config says.
+    """
+    if code and "No space left" in stderr:
+        raise RetryError(f"{step}: the disk is full: {stderr}", counted=False)
 
 
 def make_folder(job: Path, path: str, uid: int) -> None:

@@ -22,7 +22,7 @@ from vodstack_worker.encode_log import EncodeLog
 from vodstack_worker.errors import CrashError, GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan, Share
-from vodstack_worker.scratch import make_folder
+from vodstack_worker.scratch import make_folder, require_disk
 from vodstack_worker.tails import join_tail
 
 WHOLE = Share()
@@ -113,7 +113,8 @@ def require_success(ending: Ending, step: str) -> None:
         raise CrashError(f"{step}: ffmpeg crashed by signal {-ending.code}: {ending.stderr}")
     if ending.killed:
         raise RetryError(f"{step}: ffmpeg was killed by signal {-ending.code}: {ending.stderr}")
-    if "No space left" in ending.stderr or "Cannot allocate memory" in ending.stderr:
+    require_disk(ending.code, ending.stderr, step)
+    if "Cannot allocate memory" in ending.stderr:
         raise RetryError(f"{step}: {ending.stderr}")
     if ending.code != 0 and step == "encode":
         raise GiveUpError(FailureCode.CORRUPT, "The video cannot be decoded. Export it again and upload that.")
