@@ -23,6 +23,7 @@ class Issuer:
         self.jwks: list[dict[str, Any]] = []
         self.asked = 0
         self.status = 200
+        self.redirect = ""
         self.discovery: dict[str, object] = {}
         self.padding = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -84,8 +85,8 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = json.dumps(issuer._document(self.path)).encode()
-                self.send_response(issuer.status)
-                self.send_header("Location", issuer.url + self.path)
+                self.send_response(302 if issuer.redirect else issuer.status)
+                self.send_header("Location", (issuer.redirect or issuer.url) + self.path)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import httpx
 import pytest
 from jwt.algorithms import HMACAlgorithm, RSAAlgorithm
 from tests.app.issuer import Issuer
@@ -136,6 +137,23 @@ async def test_what_is_no_issuers_answer_is_refused(issuer: Issuer, fault: str):
             issuer.jwks = []
     with pytest.raises(IssuerError):
         await fetch_keys(issuer.url)
+
+
+async def test_a_redirect_of_an_issuer_is_not_followed_though_it_leads_to_good_keys(issuer: Issuer):
+    with Issuer() as elsewhere:
+        elsewhere.discovery = {"issuer": issuer.url, "jwks_uri": f"{elsewhere.url}/keys"}
+        issuer.redirect = elsewhere.url
+        with pytest.raises(IssuerError, match="answered 302"):
+            await fetch_keys(issuer.url)
+        assert elsewhere.asked == 0
+
+
+async def test_keys_that_come_unprotected_are_not_asked_for_though_they_are_there(issuer: Issuer):
+    # The same server by a name that is not one of this machine's.
+    issuer.discovery = {"jwks_uri": f"http://127.1:{httpx.URL(issuer.url).port}/keys"}
+    with pytest.raises(IssuerError, match="no https address"):
+        await fetch_keys(issuer.url)
+    assert issuer.asked == 0
 
 
 def test_only_tls_or_this_machine_is_trusted():
