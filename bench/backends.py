@@ -25,6 +25,14 @@ ACCOUNT = "123456789012"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret"}
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+BY_OWNER = {
+    "IndexName": "by-owner",
+    "KeySchema": [
+        {"AttributeName": "owner", "KeyType": "HASH"},
+        {"AttributeName": "upload_date", "KeyType": "RANGE"},
+    ],
+    "Projection": {"ProjectionType": "ALL"},
+}
 ANSWERS_PORT = r'"port": (\d+)'
 CHUNK_BYTES = 1024 * 1024
 
@@ -131,6 +139,11 @@ def _create_resources(backend: Backend) -> None:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
         )
+    backend.client("dynamodb").update_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("owner", "upload_date")],
+        GlobalSecondaryIndexUpdates=[{"Create": BY_OWNER}],
+    )
 
 
 def _versitygw() -> Path | None:
