@@ -14,6 +14,7 @@ from vodstack_platform.layer import Layer
 from vodstack_platform.prometheus_stack import PrometheusStack, PrometheusStackArgs
 from vodstack_platform.service_monitors import ServiceMonitors, ServiceMonitorsArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
+from vodstack_platform.workload import API_PORT_NAME, METRICS_PORT_NAME
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 # As the rules name it, which are data for any Prometheus.
@@ -32,7 +33,13 @@ def build(settings: StackSettings, cluster: ClusterTarget, provider: aws.Provide
         opts,
     )
     watched = settings.services.namespace
-    monitors = ServiceMonitorsArgs(namespace=namespace, operator=stack.release, watched=watched, rules=_rules(watched))
+    monitors = ServiceMonitorsArgs(
+        namespace=namespace,
+        operator=stack.release,
+        watched=watched,
+        api_port_name=METRICS_PORT_NAME if settings.services.api.metrics_port else API_PORT_NAME,
+        rules=_rules(watched),
+    )
     ServiceMonitors("services", monitors, opts)
     DashboardMaps("dashboards", DashboardMapsArgs(namespace=namespace, dashboards=_dashboards()), opts)
     layer.publish(

@@ -23,7 +23,7 @@ from vodstack_platform.service_image import ServiceImage, ServiceImageArgs
 from vodstack_platform.service_namespace import ServiceNamespace, ServiceNamespaceArgs
 from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs, shared_variables
 from vodstack_platform.video_worker import VideoWorkerArgs, run_worker
-from vodstack_platform.workload import Workload, WorkloadArgs
+from vodstack_platform.workload import API_PORT_NAME, METRICS_PORT_NAME, Workload, WorkloadArgs
 from vodstack_platform.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
@@ -102,6 +102,7 @@ def _api(
         Variable.PORT: str(settings.api.port),
         Variable.MAX_UPLOAD_BYTES: str(settings.api.max_upload_bytes),
         Variable.MAX_UPLOADS: str(settings.api.max_uploads),
+        Variable.MAX_CONNECTIONS: str(settings.api.max_connections),
         Variable.SHUTDOWN_GRACE: str(settings.api.grace_period_seconds - drain - SHUTDOWN_MARGIN_SECONDS),
     }
     if settings.exposure.public_url:
@@ -117,16 +118,28 @@ def _api(
         replicas=None if settings.api.scaling else settings.api.replicas,
         settings=place.settings,
         environment=environment,
-        port_name="http",
+        port_name=API_PORT_NAME,
         port=settings.api.port,
+        probed_port=_metrics_port(settings),
         resources=settings.api.resources,
         grace_period_seconds=settings.api.grace_period_seconds,
         drain_seconds=drain,
     )
 
 
+def _metrics_port(settings: ServicesSettings) -> tuple[str, int] | None:
+    """The name and the number of the port of metrics and probes, where it is one of its own."""
+    return (METRICS_PORT_NAME, settings.api.metrics_port) if settings.api.metrics_port else None
+
+
 def _limits(settings: ServicesSettings) -> dict[str, pulumi.Input[str]]:
+    clients = settings.api.clients
     limits = {
+        Variable.MAX_UPLOADS_OF_ONE: clients.uploads,
+        Variable.MAX_WATCHES_OF_ONE: clients.watches,
+        Variable.MAX_CONNECTIONS_OF_ONE: clients.connections,
+        Variable.LEAST_RATE: clients.least_bytes_per_second,
+        Variable.METRICS_PORT: settings.api.metrics_port,
         Variable.REQUESTS_PER_MINUTE: settings.api.requests_per_minute,
         Variable.STORED_BYTES: settings.api.stored_bytes,
         Variable.ENCODED_MINUTES: settings.worker.encoded_minutes_per_day,
@@ -187,13 +200,16 @@ def _policies(
         namespace=namespace,
         watcher_namespace=watcher,
         api_port=settings.api.port,
+        api_metrics_port=settings.api.metrics_port or settings.api.port,
         metrics_port=settings.worker.metrics_port,
         callers=callers,
     )
 
 
 def _address(settings: ServicesSettings, namespace: pulumi.Output[str]) -> ApiAddressArgs:
-    return ApiAddressArgs(namespace=namespace, labels=labels("api"), port_name="http", exposure=settings.exposure)
+    return ApiAddressArgs(
+        namespace=namespace, labels=labels("api"), port_name=API_PORT_NAME, exposure=settings.exposure
+    )
 
 
 def _worker(settings: ServicesSettings, data: Foundation, place: _Place) -> VideoWorkerArgs:

@@ -1,5 +1,6 @@
 """`python -m vodstack_app`: serve the API until SIGTERM or SIGINT."""
 
+import socket
 import sys
 
 import structlog
@@ -21,14 +22,19 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIGURATION
     configure_logs(settings)
-    try:
-        listener = listen(settings)
-    except OSError as error:
-        sys.stderr.write(f"The API cannot listen on {settings.host} port {settings.port}: {error.strerror}.\n")
-        return EXIT_FAILURE
+    listeners: list[socket.socket] = []
+    ports = [settings.port] if settings.metrics_port is None else [settings.port, settings.metrics_port]
+    for port in ports:
+        try:
+            listeners.append(listen(settings.host, port))
+        except OSError as error:
+            sys.stderr.write(f"The API cannot listen on {settings.host} port {port}: {error.strerror}.\n")
+            return EXIT_FAILURE
+    listener, *watched = listeners
     host, port = listener.getsockname()[:2]
-    log.info("listening", host=host, port=port, auth=settings.auth)
-    server = Server(settings)
+    watched_at = {"metrics_port": watched[0].getsockname()[1]} if watched else {}
+    log.info("listening", host=host, port=port, auth=settings.auth, **watched_at)
+    server = Server(settings, *watched)
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILURE
 

@@ -15,8 +15,10 @@ from vodstack_app.aws import open_clients
 from vodstack_app.browsers import Preflights, allow_browsers
 from vodstack_app.docs.routes import Description, DocsPage, docs_router, get_openapi
 from vodstack_app.events.routes import watch_video
+from vodstack_app.fair_use.in_flight import InFlight
+from vodstack_app.fair_use.places import Places
 from vodstack_app.health.readiness import Readiness
-from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics
+from vodstack_app.health.routes import check_liveness, check_readiness, get_metrics, provide_health
 from vodstack_app.identity import provide_identity
 from vodstack_app.methods import Heads, options_handlers
 from vodstack_app.metrics import Metrics
@@ -58,12 +60,14 @@ ROUTES = (
 )
 
 
-def create_app(settings: Settings, readiness: Readiness) -> Observation:
-    """The whole API as an ASGI app. `readiness` is shared with the server, which knows when it is leaving."""
-    metrics = Metrics()
+def create_app(settings: Settings, readiness: Readiness, metrics: Metrics) -> Observation:
+    """The whole API as an ASGI app. `readiness` and `metrics` are shared with the server, which has a part in both."""
     tracing = Tracing()
     app = create_router(settings, readiness, metrics, tracing)
-    return Observation(Heads(Preflights(app) if settings.cors_origins else app), metrics, tracing)
+    answering = Heads(Preflights(app) if settings.cors_origins else app)
+    places = Places("requests", "answered", settings.max_connections, settings.max_connections_of_one)
+    is_public_tls = settings.public_url.startswith("https://")
+    return Observation(InFlight(answering, places), metrics, tracing, is_public_tls=is_public_tls)
 
 
 def create_router(settings: Settings, readiness: Readiness, metrics: Metrics, tracing: Tracing) -> Litestar:
@@ -80,13 +84,16 @@ def create_router(settings: Settings, readiness: Readiness, metrics: Metrics, tr
             await services.intake.settle(UNDO_PATIENCE_SECONDS)
         await asyncio.to_thread(tracing.close)
 
+    # On a port of their own metrics are not here: whatever leads clients to this one would show them.
+    routes = [route for route in ROUTES if settings.metrics_port is None or route is not get_metrics]
     return Litestar(
-        route_handlers=[*options_handlers(ROUTES), *ROUTES],
+        route_handlers=[*options_handlers(routes), *routes],
         guards=[guard, require_known_parameters],
         lifespan=[lifespan],
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
             "identity": Provide(provide_identity, sync_to_thread=False),
+            **provide_health(readiness, metrics),
         },
         exception_handlers=exception_handlers(),
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,

@@ -1,6 +1,6 @@
 """The clients of S3 and DynamoDB, and what becomes of their errors."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from vodstack_app.dynamodb import open_dynamodb
 from vodstack_app.errors import UnavailableError
+from vodstack_app.part_lists import PartLists, open_part_lists
 from vodstack_app.settings import Settings
 from vodstack_app.signing import Credentials
 
@@ -30,33 +31,34 @@ class Clients:
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
     credentials: Credentials | None
+    part_lists: PartLists
 
 
-def _s3_config(connections: int) -> AioConfig:
-    return AioConfig(
-        connect_timeout=3,
-        read_timeout=60,
-        max_pool_connections=connections,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        # A body over HTTP is signed with its SHA-256 already; a second checksum would be work for nothing.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        # Presigned URLs of the older signature cannot open what a KMS key has encrypted.
-        signature_version="s3v4",
-    )
+_S3_CONFIG: Mapping[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 60,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+    # A body over HTTP is signed with its SHA-256 already; a second checksum would be work for nothing.
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+    # Presigned URLs of the older signature cannot open what a KMS key has encrypted.
+    "signature_version": "s3v4",
+}
 
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncGenerator[Clients]:
     session = cast("Any", get_session())  # its type knows every service there is, none of them fully
     parts_in_flight = 2 * settings.max_uploads
-    config = _s3_config(connections=parts_in_flight + 16)
+    config = AioConfig(**_S3_CONFIG, max_pool_connections=parts_in_flight + 16)
     async with (
         session.create_client("s3", region_name=settings.region, config=config) as s3,
         open_dynamodb(session, settings.region) as dynamodb,
+        open_part_lists(settings.region, settings.bucket, _S3_CONFIG) as part_lists,
     ):
         # Its operations have the form of those that the stubs describe.
-        yield Clients(s3, cast("DynamoDBClient", dynamodb), await session.get_credentials())
+        table = cast("DynamoDBClient", dynamodb)
+        yield Clients(s3, table, await session.get_credentials(), part_lists)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ AppError
   BadRequestError, NotFoundError, InvalidIdError, InvalidCursorError, MalformedPatchError, ConflictError
   KeyInUseError, KeyReusedError: another request has the same Idempotency-Key
   UnauthenticatedError, InvalidTokenError, InsufficientScopeError: who asks is not known, or may not
-  TooManyRequestsError, EncodingUsedUpError, StorageFullError: the owner has had a fair share
+  TooManyRequestsError, TooManyAtOnceError, EncodingUsedUpError, StorageFullError: the owner, or the address, has had
+  a fair share
   UploadError: what is wrong with a client's upload
-  HeadTooLargeError: refused before the request is read
+  HeadTooLargeError, RequestTimeoutError: refused before the request is read
   ClientGoneError: nobody is there to answer
   UnavailableError: what the API stands on does not answer
     CompletingError: the bucket is at work on an upload
@@ -209,6 +210,15 @@ class StorageFullError(AppError):
         super().__init__(f"Your originals may take {limit_bytes} bytes in all. Delete some, and send this one again.")
 
 
+class TooManyAtOnceError(AppError):
+    """A client of whom as much is under way as one may have: uploads, streams, connections."""
+
+    name = "too-many-at-once"
+    status = 429
+    title = "As much of yours is under way as may be"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "10"}
+
+
 class UnavailableError(AppError):
     """What the API stands on does not answer, or it has its hands full."""
 
@@ -312,14 +322,20 @@ class HeadTooLargeError(AppError):
     title = "The request's headers are too large"
 
 
+class RequestTimeoutError(AppError):
+    """A request whose head, or whose body that is no upload, does not end in time."""
+
+    name = "request-timeout"
+    status = 408
+    title = "The request took too long to arrive"
+
+
 class SlowClientError(UploadError):
-    """A client that fell silent within its upload, or took too long over it."""
+    """A client that fell silent within its upload, sent it too slowly, or took too long over it."""
 
     name = "upload-timeout"
     status = 408
     title = "The upload took too long"
-    # What is left of the body is not waited for.
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
 class ClientGoneError(AppError):

@@ -11,16 +11,30 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True)
 class Identity:
-    """One request's. `sees_all` opens what belongs to others, and what belongs to nobody."""
+    """One request's. `sees_all` opens what belongs to others, and what belongs to nobody.
+
+    `ends_at` is the epoch second at which the token expires that proves it.
+    """
 
     owner: str
     sees_all: bool = False
+    ends_at: float | None = None
 
     def may_see(self, owner: str | None) -> bool:
         return self.sees_all or owner == self.owner
 
 
 EVERYBODY = Identity(owner=ANONYMOUS, sees_all=True)
+
+
+def client_of(request: Request[Any, Any, Any], identity: Identity) -> str:
+    """Whose share a request takes: its owner's, or where there are no tokens its address's.
+
+    The address is the connection's, or the one that a proxy in FORWARDED_ALLOW_IPS names.
+    """
+    if identity is not EVERYBODY:
+        return f"owner {identity.owner}"
+    return f"address {request.client.host if request.client else ''}"
 
 
 def provide_identity(request: Request[Any, Any, Any], services: NamedDependency[Any]) -> Identity:

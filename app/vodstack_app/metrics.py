@@ -7,6 +7,9 @@ from vodstack_contracts import metrics as names
 REQUEST_LABELS = ("path", "method", "status")
 # Uploads take minutes: the library's own buckets end at ten seconds.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+# `process` and `address`: too many of them; `unread`: the client does not read its answers.
+REFUSAL_LABELS = ("reason",)
+REFUSAL_REASONS = ("process", "address", "unread")
 UPLOAD_LABELS = ("way",)
 SIZE_BUCKETS = tuple(4**step * 1024 * 1024 for step in range(9))
 
@@ -29,6 +32,13 @@ class Metrics:
         self.requests_in_flight = Gauge(
             names.HTTP_REQUESTS_IN_FLIGHT, "Requests being answered.", registry=self.registry
         )
+        self.connections_open = Gauge(names.CONNECTIONS_OPEN, "Connections that are open.", registry=self.registry)
+        self.connections_refused = Counter(
+            names.CONNECTIONS_REFUSED, "Connections refused or cut off.", REFUSAL_LABELS, registry=self.registry
+        )
+        # Whatever is counted is there from the start, at 0: to Prometheus, what first appears at 1 has not increased.
+        for reason in REFUSAL_REASONS:
+            self.connections_refused.labels(reason)
         self.upload_size = Histogram(
             names.UPLOAD_SIZE,
             "Bytes of an upload that became a video.",

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from vodstack_app.errors import CLIENT_CLOSED_REQUEST
 from vodstack_app.identity import Identity
 from vodstack_app.metrics import Metrics
+from vodstack_app.safety import STRICT_TRANSPORT
 from vodstack_app.tracing import Conclude, Tracing, current_traceparent, trace_id_of
 from vodstack_contracts.videos import is_video_id
 
@@ -31,8 +32,9 @@ _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 class Observation:
     """Counts, traces and logs every request, and gives each an id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing, *, is_public_tls: bool = False) -> None:
         self.app = app
+        self.is_public_tls = is_public_tls
         self.metrics = metrics
         self.tracing = tracing
 
@@ -47,7 +49,8 @@ class Observation:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id)]
+                strict = [STRICT_TRANSPORT] if self.is_public_tls or scope["scheme"] == "https" else []
+                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id), *strict]
             await send(message)
 
         started = time.perf_counter()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ from vodstack_app.validation import summary
 _BODIES = frozenset({"POST", "PATCH"})
 _SHOWN_NAME_LIMIT = 100
 _SHOWN_FAULTS_LIMIT = 10
+_PARAMETERS_LIMIT = 100
 
 
 async def require_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -24,8 +26,10 @@ async def require_known_parameters(connection: ASGIConnection[Any, Any, Any, Any
     if not connection.scope["query_string"] or not isinstance(handler, HTTPRouteHandler) or _is_options(handler):
         return
     query = connection.scope["query_string"].decode("latin-1")
+    if query.count("&") >= _PARAMETERS_LIMIT:
+        raise BadRequestError(f"Send fewer than {_PARAMETERS_LIMIT} query parameters.")
     given = Counter(name for name, _ in parse_qsl(query, keep_blank_values=True))
-    if faults := [*_faults(given, known_parameters(handler), handler)][:_SHOWN_FAULTS_LIMIT]:
+    if faults := [*islice(_faults(given, known_parameters(handler), handler), _SHOWN_FAULTS_LIMIT)]:
         raise BadRequestError(summary(faults), faults=faults)
 
 
@@ -48,7 +52,7 @@ def _advice(name: str, known: Sequence[str], handler: HTTPRouteHandler) -> str:
         place = " Fields go into the body." if _BODIES & {str(method) for method in handler.http_methods} else ""
         return f"There is no such query parameter; this takes none.{place}"
     by_small_letters = {each.lower(): each for each in known}
-    nearest = get_close_matches(name.lower(), by_small_letters, n=1)
+    nearest = get_close_matches(name[:_SHOWN_NAME_LIMIT].lower(), by_small_letters, n=1)
     guess = f" Did you mean `{by_small_letters[nearest[0]]}`?" if nearest else ""
     return f"There is no such query parameter.{guess} There are {', '.join(known)}."
 

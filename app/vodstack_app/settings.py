@@ -12,7 +12,8 @@ from vodstack_app.auth.issuer import is_trustworthy
 from vodstack_contracts.environment import DEFAULT_PORT, ORIGIN, Variable
 from vodstack_contracts.unknown_variables import describe, unknown_variables
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 GIB = 1024 * MIB
 TIB = 1024 * GIB
 
@@ -43,10 +44,24 @@ class Settings(BaseSettings):
     oidc_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = Field(default=30.0, alias=Variable.OIDC_LEEWAY)
     host: str = Field(default="0.0.0.0", alias=Variable.HOST)  # noqa: S104 - a container is reached from outside
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=DEFAULT_PORT, alias=Variable.PORT)
+    # On a port of their own no load balancer shows the metrics; without one they are on the API's.
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(default=None, alias=Variable.METRICS_PORT)
     public_url: str = Field(default="", alias=Variable.PUBLIC_URL)
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(default=(), alias=Variable.CORS_ORIGINS)
     max_upload_bytes: Annotated[int, Field(ge=1, le=TIB)] = Field(default=20 * GIB, alias=Variable.MAX_UPLOAD_BYTES)
     max_uploads: Annotated[int, Field(ge=1)] = Field(default=16, alias=Variable.MAX_UPLOADS)
+    max_uploads_of_one: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.MAX_UPLOADS_OF_ONE)
+    least_rate_bytes: Annotated[int, Field(ge=1)] = Field(default=16 * KIB, alias=Variable.LEAST_RATE)
+    rate_grace_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.RATE_GRACE)
+    request_timeout_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.REQUEST_TIMEOUT)
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(default=5.0, alias=Variable.DRAIN)
+    max_connections: Annotated[int, Field(ge=1)] = Field(default=1000, alias=Variable.MAX_CONNECTIONS)
+    max_connections_of_one: Annotated[int, Field(ge=1)] = Field(default=200, alias=Variable.MAX_CONNECTIONS_OF_ONE)
+    max_head_bytes: Annotated[int, Field(ge=1024)] = Field(default=32 * KIB, alias=Variable.MAX_HEAD_BYTES)
+    body_memory_bytes: Annotated[int, Field(ge=MIB)] = Field(default=16 * MIB, alias=Variable.BODY_MEMORY)
+    unsent_bytes: Annotated[int, Field(ge=MIB)] = Field(default=32 * MIB, alias=Variable.UNSENT)
+    max_watches: Annotated[int, Field(ge=0)] = Field(default=500, alias=Variable.MAX_WATCHES)
+    max_watches_of_one: Annotated[int, Field(ge=0)] = Field(default=50, alias=Variable.MAX_WATCHES_OF_ONE)
     body_timeout_seconds: Annotated[float, Field(gt=0)] = Field(default=30.0, alias=Variable.BODY_TIMEOUT)
     record_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(default=1.0, alias=Variable.RECORD_CACHE)
     requests_per_minute: Annotated[int, Field(ge=0)] = Field(default=0, alias=Variable.REQUESTS_PER_MINUTE)
@@ -69,6 +84,12 @@ class Settings(BaseSettings):
                 "it must be an address such as https://videos.example, with no path and no slash at its end"
             )
         return given
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "Settings":
+        if self.port and self.port == self.metrics_port:
+            raise ValueError(f"{Variable.PORT} and {Variable.METRICS_PORT} must differ")
+        return self
 
     @model_validator(mode="after")
     def _tokens_can_be_checked(self) -> "Settings":

@@ -6,12 +6,15 @@ botocore signs any request there is, and takes ten times as long (docs/adr/0065-
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, Protocol
 from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 ReadMethod = Literal["GET", "HEAD"]
+Method = ReadMethod | Literal["PUT"]
 
 
 class Keys(Protocol):
@@ -26,6 +29,19 @@ class Credentials(Protocol):
     """aiobotocore's, of whatever source; they renew themselves before they end."""
 
     async def get_frozen_credentials(self) -> Keys: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a URL opens: a method, a scheme and host, a path and a query, percent-encoded as they are sent.
+
+    The query's names are in their order, and begin with small letters.
+    """
+
+    method: Method
+    address: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
 
 
 class Signer:
@@ -57,19 +73,23 @@ class Signer:
         return signed
 
     def url(
-        self, keys: Keys, address: str, path: str, *, seconds: int, moment: datetime, method: ReadMethod = "GET"
+        self, keys: Keys, target: Target, *, seconds: int, moment: datetime, headers: Mapping[str, str] | None = None
     ) -> str:
-        """A URL that lets anyone GET the path, percent-encoded as it is, at the address: a scheme and a host."""
+        """A URL that opens the target for anyone who sends these headers; their names are in lower case."""
         amz_date = _amz_date(moment)
+        signed = {**(headers or {}), "host": target.address.partition("://")[2]}
+        names = ";".join(sorted(signed))
         credential = quote(f"{keys.access_key}/{self._scope(amz_date)}", safe="")
-        token = f"&X-Amz-Security-Token={quote(keys.token, safe='')}" if keys.token else ""
+        token = f"&X-Amz-Security-Token={_quoted_token(keys.token)}" if keys.token else ""
+        own = "".join(f"&{name}={value}" for name, value in target.query)
+        # Sorted by name, as it has to be signed: capital letters come first.
         query = (
             f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={amz_date}"
-            f"&X-Amz-Expires={seconds}{token}&X-Amz-SignedHeaders=host"
+            f"&X-Amz-Expires={seconds}{token}&X-Amz-SignedHeaders={names.replace(';', '%3B')}{own}"
         )
-        host = address.partition("://")[2]
-        request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
-        return f"{address}{path}?{query}&X-Amz-Signature={self._sign(keys, amz_date, request)}"
+        lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
+        request = f"{target.method}\n{target.path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
+        return f"{target.address}{target.path}?{query}&X-Amz-Signature={self._sign(keys, amz_date, request)}"
 
     def _scope(self, amz_date: str) -> str:
         return f"{amz_date[:8]}/{self._region}/{self._service}/aws4_request"
@@ -90,6 +110,12 @@ class Signer:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@lru_cache(maxsize=8)
+def _quoted_token(token: str) -> str:
+    """A role's token has a thousand characters, and is the same for hours."""
+    return quote(token, safe="")
 
 
 def _amz_date(moment: datetime) -> str:

@@ -39,8 +39,17 @@ def read_struct(body: bytes, struct: type[T]) -> T:
         if not fault.field:
             raise BadRequestError(fault.detail) from error
         raise BadRequestError(summary([fault]), faults=[fault]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError("The body cannot be read as JSON. Send a JSON object in UTF-8.") from error
+
+
+def is_text(given: str) -> bool:
+    """Whether it can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def summary(faults: Sequence[FieldFault]) -> str:

@@ -63,8 +63,9 @@ class Api:
         )
 
     def records(self) -> list[VideoRecord]:
-        items = self.dynamodb.scan(TableName=self.foundation.videos_table, ConsistentRead=True)["Items"]
-        return [from_item(item, VideoRecord) for item in items]
+        scan = self.dynamodb.get_paginator("scan").paginate
+        pages = scan(TableName=self.foundation.videos_table, ConsistentRead=True)
+        return [from_item(item, VideoRecord) for page in pages for item in page["Items"]]
 
     def living(self) -> list[VideoRecord]:
         """The records that are not deleted."""
@@ -116,7 +117,7 @@ def serving(foundation: Foundation, **changes: str) -> Generator[Api]:
         for name, value in environment_of(foundation, **changes).items():
             patch.setenv(name, value)
         settings = read_settings()
-        listener = listen(settings)
+        listener = listen(settings.host, settings.port)
         server = Server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -15,7 +15,7 @@ from tests.aws_proxy import AwsProxy, is_operation
 from tests.conftest import Foundation
 
 from vodstack_app.uploads.orphans import Orphans
-from vodstack_app.uploads.plan import MOST_PARTS, SMALLEST_PART_BYTES, Part, make_plan
+from vodstack_app.uploads.plan import MOST_PARTS, SMALLEST_PART_BYTES, make_plan
 from vodstack_app.videos.records import Records
 from vodstack_contracts.jobs import decode_arrivals
 from vodstack_contracts.videos import Status
@@ -169,12 +169,13 @@ def test_an_unknown_upload_is_not_found(api: Api, method: str, path: str):
 @pytest.mark.parametrize("size", [1, SMALLEST_PART_BYTES, SMALLEST_PART_BYTES + 1, 50 * 1024**3, 1024**4])
 def test_a_plan_covers_the_file_with_parts_that_s3_takes(size: int):
     plan = make_plan(size)
-    parts = list(plan.missing([]))
-    assert sum(part.size_bytes for part in parts) == size
-    assert len(parts) == plan.count <= MOST_PARTS
-    assert {part.size_bytes for part in parts[:-1]} <= {plan.part_bytes}
-    assert list(plan.missing(parts)) == []
-    assert list(plan.missing([Part(1, parts[0].size_bytes + 1)])) == parts
+    sizes = {number: plan.size_of(number) for number in plan.missing({})}
+    assert sum(sizes.values()) == size
+    assert [*sizes] == [*range(1, plan.count + 1)]
+    assert plan.count <= MOST_PARTS
+    assert {*sizes.values()} - {plan.size_of(plan.count)} <= {plan.part_bytes}
+    assert plan.missing(sizes) == []
+    assert plan.missing({1: sizes[1] + 1}) == [*sizes]
 
 
 @pytest.fixture

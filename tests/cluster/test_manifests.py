@@ -94,8 +94,8 @@ def test_every_manifest_is_accepted(api, namespaces, name):
         ("Ingress", "rules"),
         ("IngressClassParams", "scheme"),
         ("NodePool", "limits"),
+        ("PodMonitor", "selector"),
         ("ScaledObject", "triggers"),
-        ("ServiceMonitor", "selector"),
     ],
 )
 def test_a_misspelt_field_is_refused(api, namespaces, kind, field):

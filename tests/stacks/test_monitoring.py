@@ -176,18 +176,17 @@ def test_prometheus_sees_our_monitors_and_not_what_eks_hides(dev):
         assert values[part] == {"enabled": False}
 
 
-def test_monitors_look_for_the_labels_and_ports_of_the_services(dev):
+def test_monitors_look_for_the_labels_and_ports_of_the_pods(dev):
     release = dev.one("kubernetes:helm.sh/v3:Release", "monitoring").urn
-    api = dev.one("kubernetes:monitoring.coreos.com/v1:ServiceMonitor")
-    worker = dev.one("kubernetes:monitoring.coreos.com/v1:PodMonitor")
-    service = dev.one("kubernetes:core/v1:Service", "api").inputs
-    pod = dev.one("kubernetes:apps/v1:Deployment", "worker").inputs["spec"]["template"]
-    assert api.inputs["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
-    assert api.inputs["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
-    assert worker.inputs["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
-    assert worker.inputs["spec"]["podMetricsEndpoints"][0]["port"] == pod["spec"]["containers"][0]["ports"][0]["name"]
-    for monitor in (api, worker):
-        assert monitor.inputs["spec"]["namespaceSelector"] == {"matchNames": [service["metadata"]["namespace"]]}
+    namespace = dev.one("kubernetes:core/v1:Service", "api").inputs["metadata"]["namespace"]
+    for name in ("api", "worker"):
+        monitor = dev.one("kubernetes:monitoring.coreos.com/v1:PodMonitor", name)
+        pod = dev.one("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]
+        assert monitor.inputs["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+        scraped = monitor.inputs["spec"]["podMetricsEndpoints"][0]["port"]
+        assert pod["metadata"]["labels"][monitor.inputs["spec"]["jobLabel"]] == name
+        assert scraped == pod["spec"]["containers"][0]["ports"][-1]["name"] == "metrics"
+        assert monitor.inputs["spec"]["namespaceSelector"] == {"matchNames": [namespace]}
         assert release in monitor.dependencies
 
 

@@ -66,10 +66,11 @@ def test_pods_ask_the_clusters_own_name_server_alone(dev):
 @pytest.mark.parametrize("service", ["api", "worker"])
 def test_prometheus_reaches_the_port_that_it_scrapes(dev, service):
     pod = dev.one("kubernetes:apps/v1:Deployment", service).inputs["spec"]["template"]
-    (port,) = pod["spec"]["containers"][0]["ports"]
+    (port,) = (port for port in pod["spec"]["containers"][0]["ports"] if port["name"] == "metrics")
     monitoring = dev.one("kubernetes:core/v1:Namespace", "monitoring").inputs["metadata"]["name"]
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": monitoring}}}
-    assert (peer, port["containerPort"]) in _callers(dev, service)
+    scraped = (peer, port["containerPort"])
+    assert [each for each in _callers(dev, service) if each[1] == scraped[1]] == [scraped]
 
 
 def test_the_api_is_called_by_pods_alone_unless_the_config_opens_it(dev, run):

@@ -78,12 +78,26 @@ def test_pages_of_the_own_machine_use_the_api_of_the_laptop_and_of_nothing_else(
     assert "VODSTACK_CORS_ORIGINS" not in environment_of(dev, "api")
 
 
-@pytest.mark.parametrize(("name", "port_name", "port"), [("api", "http", 8080), ("worker", "metrics", 9090)])
-def test_probes_and_ports_agree(dev, name, port_name, port):
+@pytest.mark.parametrize(("name", "ports"), [("api", {"http": 8080, "metrics": 9090}), ("worker", {"metrics": 9090})])
+def test_probes_ask_the_port_that_no_client_reaches(dev, name, ports):
     _, container = pod_and_container(dev, name)
-    assert container["ports"] == [{"name": port_name, "containerPort": port}]
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == ports
+    assert environment_of(dev, name)["VODSTACK_METRICS_PORT"] == "9090"
     for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
-        assert container[probe]["httpGet"] == {"path": path, "port": port_name}
+        assert container[probe]["httpGet"] == {"path": path, "port": "metrics"}
+
+
+def test_no_service_leads_to_the_metrics(dev):
+    ports = [port for service in dev.of_type("kubernetes:core/v1:Service") for port in service.inputs["spec"]["ports"]]
+    assert [port["targetPort"] for port in ports] == ["http"]
+
+
+def test_on_the_laptop_the_api_shows_its_metrics_and_is_probed_where_it_is():
+    local = ALTERNATIVES["local"].known
+    _, container = pod_and_container(local, "api")
+    assert [port["name"] for port in container["ports"]] == ["http"]
+    assert container["livenessProbe"]["httpGet"]["port"] == "http"
+    assert "VODSTACK_METRICS_PORT" not in environment_of(local, "api")
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])

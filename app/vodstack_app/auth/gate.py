@@ -57,7 +57,7 @@ class Gate:
         is_admin = self._named(Scope.ADMIN) in token.scopes
         if not is_admin and self._named(needed) not in token.scopes:
             raise InsufficientScopeError(self._named(needed))
-        return Identity(owner=token.subject, sees_all=is_admin)
+        return Identity(owner=token.subject, sees_all=is_admin, ends_at=token.ends_at)
 
     def _named(self, scope: Scope) -> str:
         return f"{self._prefix}{scope}"

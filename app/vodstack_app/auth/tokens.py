@@ -9,6 +9,7 @@ import jwt
 from vodstack_app.auth.keys import IssuerKeys
 from vodstack_app.auth.proven import Proven
 from vodstack_app.errors import InvalidTokenError
+from vodstack_app.validation import is_text
 
 TOKEN_LIMIT_BYTES = 8 * 1024
 SUBJECT_LIMIT = 255
@@ -42,6 +43,7 @@ class Token:
 
     subject: str
     scopes: frozenset[str]
+    ends_at: float
 
 
 class TokenCheck:
@@ -80,7 +82,7 @@ class TokenCheck:
             )
         )
         self._check_client(claims)
-        token = Token(subject=_subject(claims), scopes=_scopes(claims))
+        token = Token(subject=_subject(claims), scopes=_scopes(claims), ends_at=int(claims["exp"]))
         self._proven.keep(text, key, int(claims["exp"]) + rules.leeway_seconds, token)
         return token
 
@@ -110,6 +112,9 @@ def _subject(claims: dict[str, Any]) -> str:
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_LIMIT:
         raise InvalidTokenError(f"The token's subject must have 1 to {SUBJECT_LIMIT} characters.")
+    # JSON may name half of a character, which no table and no log can hold.
+    if not is_text(subject):
+        raise InvalidTokenError("The token's subject is no text.")
     return subject
 
 

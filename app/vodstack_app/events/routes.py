@@ -15,7 +15,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from vodstack_app import errors
 from vodstack_app.documentation import problems
 from vodstack_app.events.watches import ENDS, StateView
-from vodstack_app.identity import Identity
+from vodstack_app.identity import Identity, client_of
 from vodstack_app.services import Services
 from vodstack_app.videos.ids import read_video_id
 from vodstack_contracts.videos import Status
@@ -55,7 +55,7 @@ _EXAMPLE = encode_event(StateView(Status.PROCESSING, 0.4, None, None, [])).decod
         HTTP_204_NO_CONTENT: ResponseSpec(
             data_container=None, description="Last-Event-ID names the end that the video has come to: do not ask again"
         ),
-        **problems(errors.InvalidIdError, errors.NotFoundError, errors.UnavailableError),
+        **problems(errors.InvalidIdError, errors.NotFoundError, errors.TooManyAtOnceError, errors.UnavailableError),
     },
 )
 async def watch_video(
@@ -68,13 +68,15 @@ async def watch_video(
     record = await services.records.find(read_video_id(video_id), identity)
     if record.status in ENDS and request.headers.get("last-event-id") == record.status:
         return Response(None, status_code=HTTP_204_NO_CONTENT)
-    services.watches.require_room()
-    states = services.watches.follow(record)
-    return Stream(_encoded(states), media_type=EVENT_STREAM, headers=HEADERS)
+    states = services.watches.follow(record, client_of(request, identity), identity.ends_at)
+    # What refuses the client says so before the answer has begun.
+    first = await anext(states)
+    return Stream(_encoded(first, states), media_type=EVENT_STREAM, headers=HEADERS)
 
 
-async def _encoded(states: AsyncGenerator[StateView | None]) -> AsyncGenerator[bytes]:
+async def _encoded(first: StateView | None, states: AsyncGenerator[StateView | None]) -> AsyncGenerator[bytes]:
     try:
+        yield encode_event(first) if first else HEARTBEAT
         async for state in states:
             yield encode_event(state) if state else HEARTBEAT
     finally:

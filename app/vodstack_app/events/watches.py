@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from vodstack_app.errors import NotFoundError, UnavailableError
+from vodstack_app.fair_use.places import Places
 from vodstack_app.health.readiness import Readiness
 from vodstack_app.identity import EVERYBODY
 from vodstack_app.videos.records import Records
@@ -18,7 +19,6 @@ POLL_SECONDS = 1.0
 # Proxies close what is silent for a minute.
 HEARTBEAT_SECONDS = 15.0
 LIFE_SECONDS = 3600.0
-FOLLOWERS_LIMIT = 500
 FAULTS_IN_A_ROW = 10
 ENDS = frozenset({Status.READY, Status.FAILED, Status.DELETED})
 
@@ -51,36 +51,36 @@ class _Watch:
 class Watches:
     """All that this process watches, a bounded number of followers in all."""
 
-    def __init__(self, records: Records, readiness: Readiness) -> None:
+    def __init__(self, records: Records, readiness: Readiness, places: Places) -> None:
         self._records = records
         self._readiness = readiness
+        self._places = places
         self._watches: dict[str, _Watch] = {}
-        self._followers = 0
 
-    def require_room(self) -> None:
-        """Raises UnavailableError where too many follow already."""
-        if self._followers >= FOLLOWERS_LIMIT or self._readiness.is_draining:
-            raise UnavailableError(
-                "No more clients can watch videos here at the moment. Try again, or ask from time to time."
-            )
+    async def follow(self, record: VideoRecord, client: str, until: float | None) -> AsyncGenerator[StateView | None]:
+        """The state now and whenever it changes, to the end; nothing as a sign of life in between.
 
-    async def follow(self, record: VideoRecord) -> AsyncGenerator[StateView | None]:
-        """The state now and whenever it changes, to the end; nothing as a sign of life in between."""
-        watch = self._join(record)
-        told: StateView | None = None
-        ends_at = time.monotonic() + LIFE_SECONDS
-        try:
-            while time.monotonic() < ends_at:
-                change = watch.change
-                if watch.state != told:
-                    told = watch.state
-                    yield told
-                elif watch.is_over:
-                    return
-                elif not await _happens(change):
-                    yield None
-        finally:
-            self._leave(record.video_id, watch)
+        `until` is the moment at which the client's token ends. Raises UnavailableError or TooManyAtOnceError, at once.
+        """
+        if self._readiness.is_draining:
+            raise UnavailableError("The API is shutting down. Try again in a moment.")
+        life = LIFE_SECONDS if until is None else min(LIFE_SECONDS, until - time.time())
+        ends_at = time.monotonic() + life
+        with self._places.taken(client):
+            watch = self._join(record)
+            told: StateView | None = None
+            try:
+                while told is None or time.monotonic() < ends_at:
+                    change = watch.change
+                    if watch.state != told:
+                        told = watch.state
+                        yield told
+                    elif watch.is_over:
+                        return
+                    elif not await _happens(change, ends_at - time.monotonic()):
+                        yield None
+            finally:
+                self._leave(record.video_id, watch)
 
     def _join(self, record: VideoRecord) -> _Watch:
         watch = self._watches.get(record.video_id)
@@ -89,12 +89,10 @@ class Watches:
             watch.poll = asyncio.create_task(self._poll(record.video_id, watch))
             self._watches[record.video_id] = watch
         watch.followers += 1
-        self._followers += 1
         return watch
 
     def _leave(self, video_id: str, watch: _Watch) -> None:
         watch.followers -= 1
-        self._followers -= 1
         if watch.followers:
             return
         if watch.poll:
@@ -131,9 +129,9 @@ def view_state(record: VideoRecord) -> StateView:
     )
 
 
-async def _happens(change: asyncio.Event) -> bool:
+async def _happens(change: asyncio.Event, seconds_left: float) -> bool:
     try:
-        async with asyncio.timeout(HEARTBEAT_SECONDS):
+        async with asyncio.timeout(min(HEARTBEAT_SECONDS, seconds_left)):
             await change.wait()
     except TimeoutError:
         return False

@@ -1,10 +1,14 @@
 import asyncio
 import time
 
+import structlog
+
 from vodstack_app.aws import AWS_ERRORS, Clients
 from vodstack_app.settings import Settings
 from vodstack_contracts import moves
 from vodstack_contracts.items import to_attribute
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CHECK_TIMEOUT_SECONDS = 3.0
 CACHE_SECONDS = 2.0
@@ -51,13 +55,19 @@ class Readiness:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 await clients.s3.head_bucket(Bucket=settings.bucket)
-        except AWS_ERRORS:
-            return f"The bucket {settings.bucket} cannot be reached."
+        except AWS_ERRORS as error:
+            return _unreachable("bucket", settings.bucket, error)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 # A read of nothing asks for no permission that the API does not need anyway.
                 key = {moves.KEY: to_attribute(_NO_VIDEO)}
                 await clients.dynamodb.get_item(TableName=settings.videos_table, Key=key)
-        except AWS_ERRORS:
-            return f"The table {settings.videos_table} cannot be reached."
+        except AWS_ERRORS as error:
+            return _unreachable("table", settings.videos_table, error)
         return ""
+
+
+def _unreachable(kind: str, name: str, error: Exception) -> str:
+    """The sentence that anybody may read: the log alone tells names."""
+    log.warning("not ready", unreachable=kind, name=name, cause=repr(error))
+    return f"The {kind} cannot be reached. The logs name it."

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_app.aws import error_code, storage_errors
 from vodstack_app.errors import NotFoundError
-from vodstack_app.playback.urls import ObjectUrls
+from vodstack_app.object_urls import ObjectUrls
 from vodstack_app.signing import ReadMethod
 
 if TYPE_CHECKING:

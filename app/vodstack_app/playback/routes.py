@@ -23,6 +23,8 @@ from vodstack_contracts.videos import Status
 PLAYLIST_MEDIA_TYPE = "application/vnd.apple.mpegurl"
 # Files that name others by relative URLs: behind a signed URL of their own those would lead nowhere.
 NAMING_MEDIA_TYPES = {".m3u8": PLAYLIST_MEDIA_TYPE, ".mpd": "application/dash+xml", ".vtt": "text/vtt"}
+# A manifest is XML, and media tools wrote it: opened by itself in a browser, it may run and load nothing.
+INERT = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 # A redirect that is kept for longer than its URL lives would break a paused player.
 REDIRECT_CACHE_SECONDS = FILE_URL_SECONDS // 2
 
@@ -68,7 +70,8 @@ async def play_video(
     except UnknownKeyError as error:
         raise errors.NotFoundError("The video has no such file.") from error
     if media_type := NAMING_MEDIA_TYPES.get(PurePosixPath(path).suffix):
-        return Response(await services.published.read_playlist(key), media_type=media_type)
+        text = await services.published.read_playlist(key)
+        return Response(text, media_type=media_type, headers=INERT)
     await services.published.require(key)
     # A signature is good for one method; a cache must not give a GET what a HEAD was led to.
     location = await services.published.sign(key, FILE_URL_SECONDS, "HEAD" if is_head(request) else "GET")

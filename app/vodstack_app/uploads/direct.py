@@ -6,13 +6,14 @@ The original appears only whole, and its appearing is the job: as with a streame
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import structlog
 from botocore.exceptions import ClientError
 from msgspec import structs
 
-from vodstack_app.aws import AWS_ERRORS, error_code, storage_errors
+from vodstack_app.aws import AWS_ERRORS, Clients, error_code, storage_errors
 from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import (
     AppError,
@@ -22,21 +23,19 @@ from vodstack_app.errors import (
     NotFoundError,
     UnavailableError,
 )
-from vodstack_app.fair_use.encoding import Encoding
-from vodstack_app.fair_use.storage import Storage
-from vodstack_app.idempotency.claims import Claim, Claims
+from vodstack_app.idempotency.claims import Claim
 from vodstack_app.idempotency.fingerprint import fingerprint_of
 from vodstack_app.identity import Identity
+from vodstack_app.object_urls import ObjectUrls
+from vodstack_app.part_lists import Arrived
 from vodstack_app.tracing import current_traceparent
-from vodstack_app.uploads.plan import Part, Plan, make_plan
+from vodstack_app.uploads.plan import Plan, make_plan
 from vodstack_app.videos.fields import VideoFields
-from vodstack_app.videos.objects import GONE, StoredObjects
-from vodstack_app.videos.records import Records
+from vodstack_app.videos.intake import Stores
+from vodstack_app.videos.media_types import stored_as
+from vodstack_app.videos.objects import GONE
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import DirectUpload, Status, VideoRecord, new_video_id, timestamp
-
-if TYPE_CHECKING:
-    from types_aiobotocore_s3.client import S3Client
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -63,34 +62,29 @@ class Progress:
 
     record: VideoRecord
     plan: Plan | None
-    etags: dict[Part, str]
+    arrived: dict[int, Arrived]
     is_repeated: bool = False
 
-    @property
-    def missing(self) -> list[Part]:
-        return list(self.plan.missing(self.etags)) if self.plan else []
+    @cached_property
+    def missing(self) -> list[int]:
+        """Numbers of the parts that are still to come."""
+        sizes = {number: part.size_bytes for number, part in self.arrived.items()}
+        return self.plan.missing(sizes) if self.plan else []
 
 
 class DirectUploads:
     """Starts, follows and ends them."""
 
-    def __init__(
-        self,
-        s3: "S3Client",
-        bucket: str,
-        records: Records,
-        claims: Claims,
-        *,
-        storage: Storage,
-        encoding: Encoding,
-    ) -> None:
-        self._s3 = s3
+    def __init__(self, clients: Clients, bucket: str, urls: ObjectUrls, stores: Stores) -> None:
+        self._s3 = clients.s3
+        self._part_lists = clients.part_lists
         self._bucket = bucket
-        self._objects = StoredObjects(s3, bucket)
-        self._records = records
-        self._claims = claims
-        self._storage = storage
-        self._encoding = encoding
+        self._urls = urls
+        self._objects = stores.objects
+        self._records = stores.records
+        self._claims = stores.claims
+        self._storage = stores.storage
+        self._encoding = stores.encoding
 
     async def start(self, source: Source, fields: VideoFields, identity: Identity, key: str | None = None) -> Progress:
         """A new upload, one for all requests with one key. Raises KeyInUseError, KeyReusedError, or as `look` does."""
@@ -133,7 +127,7 @@ class DirectUploads:
         plan = make_plan(source.size_bytes)
         with storage_errors():
             created = await self._s3.create_multipart_upload(
-                Bucket=self._bucket, Key=original_key(video_id), ContentType=source.content_type
+                Bucket=self._bucket, Key=original_key(video_id), **stored_as(source.content_type)
             )
         record = VideoRecord(
             video_id=video_id,
@@ -169,7 +163,7 @@ class DirectUploads:
         direct = _direct(record)
         try:
             with storage_errors():
-                etags = await self._list(video_id, direct.upload_id)
+                arrived = await self._part_lists.read(original_key(video_id), direct.upload_id)
         except UnavailableError as error:
             if not _is_gone(error):
                 raise
@@ -177,20 +171,19 @@ class DirectUploads:
             if completed is None:
                 raise ConflictError("The upload was aborted. Start another one.") from error
             return Progress(completed, None, {})
-        return Progress(record, Plan(record.size_bytes or 0, direct.part_bytes), etags)
+        return Progress(record, Plan(record.size_bytes or 0, direct.part_bytes), arrived)
 
-    async def sign(self, progress: Progress, part: Part) -> str:
-        """A URL by which this part, and no other size, can be put."""
-        with storage_errors():
-            return await self._s3.generate_presigned_url(
-                "upload_part",
-                Params={
-                    **self._multipart(progress.record),
-                    "PartNumber": part.number,
-                    "ContentLength": part.size_bytes,
-                },
-                ExpiresIn=PART_URL_SECONDS,
-            )
+    async def sign(self, progress: Progress, limit: int) -> list[tuple[int, int, str]]:
+        """Number, size and URL of the next parts to send; by the URL this part, and no other size, can be put."""
+        plan = progress.plan
+        if plan is None:
+            return []
+        record = progress.record
+        sizes = {number: plan.size_of(number) for number in progress.missing[:limit]}
+        urls = await self._urls.sign_parts(
+            original_key(record.video_id), _direct(record).upload_id, sizes, PART_URL_SECONDS
+        )
+        return [(number, size_bytes, url) for (number, size_bytes), url in zip(sizes.items(), urls, strict=True)]
 
     async def complete(self, video_id: str, identity: Identity) -> VideoRecord:
         """Make the original appear, and tell how its record was; a repetition does no harm.
@@ -199,7 +192,7 @@ class DirectUploads:
         """
         progress = await self.look(video_id, identity)
         if progress.missing:
-            first = progress.missing[0].number
+            first = progress.missing[0]
             raise IncompleteUploadError(f"{len(progress.missing)} parts have not arrived, the first is part {first}.")
         if progress.plan:
             await self._note_completion(progress.record)
@@ -253,13 +246,11 @@ class DirectUploads:
             log.warning("multipart upload left to the bucket's rule", video_id=record.video_id, cause=repr(error))
 
     async def _assemble(self, progress: Progress) -> None:
-        parts = sorted(progress.etags.items(), key=lambda arrived: arrived[0].number)
-        etags: list[Any] = [{"PartNumber": part.number, "ETag": etag} for part, etag in parts]
+        record = progress.record
+        etags = {number: part.etag for number, part in progress.arrived.items()}
         try:
             with storage_errors():
-                await self._s3.complete_multipart_upload(
-                    **self._multipart(progress.record), MultipartUpload={"Parts": etags}
-                )
+                await self._part_lists.complete(original_key(record.video_id), _direct(record).upload_id, etags)
         except UnavailableError as error:
             if await self._objects.has_original(progress.record.video_id):
                 return
@@ -273,16 +264,6 @@ class DirectUploads:
         except AppError as error:
             # The original is there and its arrival is the job: the worker takes the record as it stands.
             log.warning("video not marked as queued", video_id=video_id, cause=repr(error.__cause__))
-
-    async def _list(self, video_id: str, upload_id: str) -> dict[Part, str]:
-        pages = self._s3.get_paginator("list_parts").paginate(
-            Bucket=self._bucket, Key=original_key(video_id), UploadId=upload_id
-        )
-        return {
-            Part(part.get("PartNumber", 0), part.get("Size", 0)): part.get("ETag", "")
-            async for page in pages
-            for part in page.get("Parts", [])
-        }
 
     def _multipart(self, record: VideoRecord) -> Any:
         key = original_key(record.video_id)

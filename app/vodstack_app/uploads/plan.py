@@ -1,6 +1,6 @@
 """How a file is cut into parts: of one size but for the last, as few as S3 allows and as small as a bad line likes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vodstack_app.settings import MIB
@@ -11,16 +11,8 @@ MOST_PARTS = 9_000
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part by its number, counted from 1 as S3 does."""
-
-    number: int
-    size_bytes: int
-
-
-@dataclass(frozen=True)
 class Plan:
-    """The parts of a file."""
+    """The parts of a file, numbered from 1 as S3 does."""
 
     size_bytes: int
     part_bytes: int
@@ -32,12 +24,11 @@ class Plan:
     def size_of(self, number: int) -> int:
         return min(self.part_bytes, self.size_bytes - (number - 1) * self.part_bytes)
 
-    def missing(self, arrived: Iterable[Part]) -> Iterator[Part]:
-        """What has not arrived, or not with its size."""
-        sizes = {part.number: part.size_bytes for part in arrived}
-        for number in range(1, self.count + 1):
-            if sizes.get(number) != self.size_of(number):
-                yield Part(number, self.size_of(number))
+    def missing(self, sizes: Mapping[int, int]) -> list[int]:
+        """Numbers of the parts that have not arrived, or not with their size; `sizes` are those that have."""
+        last = self.count
+        absent = [number for number in range(1, last) if sizes.get(number) != self.part_bytes]
+        return absent if sizes.get(last) == self.size_of(last) else [*absent, last]
 
 
 def make_plan(size_bytes: int) -> Plan:

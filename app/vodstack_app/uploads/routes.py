@@ -11,7 +11,7 @@ from vodstack_app import errors
 from vodstack_app.auth.gate import WRITING
 from vodstack_app.documentation import problems
 from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
-from vodstack_app.identity import Identity
+from vodstack_app.identity import Identity, client_of
 from vodstack_app.observation import note_video
 from vodstack_app.services import Services
 from vodstack_app.uploads.direct import Progress
@@ -53,6 +53,8 @@ _KNOWN = (
         errors.ConflictError,
         errors.KeyInUseError,
         errors.TooLargeError,
+        errors.RequestTimeoutError,
+        errors.TooManyAtOnceError,
         errors.UnsupportedEncodingError,
         errors.KeyReusedError,
         errors.EncodingUsedUpError,
@@ -70,7 +72,7 @@ async def start_upload(
     """The file then goes to the bucket part by part, in any order, and as often as a line breaks."""
     key = require_key(idempotency_key)
     require_plain(request)
-    wanted = read_struct(await request.body(), StartUpload)
+    wanted = read_struct(await services.documents.read(request, client_of(request, identity)), StartUpload)
     source, fields = wanted.source(), wanted.fields()
     limit = services.settings.max_upload_bytes
     if source.size_bytes > limit:
@@ -135,7 +137,4 @@ async def abort_upload(
 
 
 async def _sign_missing(services: Services, progress: Progress) -> list[PartView]:
-    return [
-        PartView(part.number, part.size_bytes, await services.uploads.sign(progress, part))
-        for part in progress.missing[:URLS_LIMIT]
-    ]
+    return [PartView(*part) for part in await services.uploads.sign(progress, URLS_LIMIT)]

@@ -83,14 +83,14 @@ class UploadView(Struct, frozen=True, rename="camel"):
 def view_upload(progress: Progress, missing: list[PartView]) -> UploadView:
     record, plan = progress.record, progress.plan
     lapses = record.expires_at if plan else None
-    absent = {part.number for part in progress.missing}
+    absent = set(progress.missing)
     return UploadView(
         video_id=record.video_id,
         complete=plan is None,
         size_bytes=record.size_bytes or 0,
         part_size_bytes=plan.part_bytes if plan else 0,
         part_count=plan.count if plan else 0,
-        arrived=sorted(part.number for part in progress.etags if part.number not in absent),
+        arrived=sorted(number for number in progress.arrived if number not in absent),
         missing=missing,
         expires_at=timestamp(datetime.fromtimestamp(lapses, UTC)) if lapses else None,
     )

@@ -1,7 +1,9 @@
 """A request's body as it comes in over the wire."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import multipart
@@ -40,18 +42,42 @@ def require_plain(request: Request[Any, Any, Any]) -> None:
         )
 
 
-async def read_body(request: Request[Any, Any, Any], silence_seconds: float) -> AsyncIterator[bytes]:
-    """The body's chunks. Raises SlowClientError when the client falls silent, ClientGoneError when it leaves."""
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """What a client is given for an upload: seconds without a byte, and a least rate after a while."""
+
+    silence_seconds: float
+    least_bytes_per_second: int
+    grace_seconds: float
+
+
+async def read_body(request: Request[Any, Any, Any], patience: Patience) -> AsyncIterator[bytes]:
+    """The body's chunks. Raises SlowClientError for a client that is too slow, ClientGoneError when it leaves."""
     stream = request.stream()
+    # Seconds that the client may still keep us waiting. Bytes earn some, up to the grace, so that a fast start buys no
+    # slow end.
+    left = patience.grace_seconds
     while True:
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(silence_seconds):
+            async with asyncio.timeout(min(patience.silence_seconds, left)):
                 chunk = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise SlowClientError(f"No byte of the body came for {silence_seconds:g} seconds.") from error
+            raise _too_slow(patience, left) from error
         except InternalServerException as error:
             raise ClientGoneError("The client went away before its upload was complete.") from error
+        left -= time.monotonic() - started
+        left = min(patience.grace_seconds, left + len(chunk) / patience.least_bytes_per_second)
         if chunk:
             yield chunk
+
+
+def _too_slow(patience: Patience, left: float) -> SlowClientError:
+    if patience.silence_seconds <= left:
+        return SlowClientError(f"No byte of the body came for {patience.silence_seconds:g} seconds.")
+    return SlowClientError(
+        f"The body came slower than {patience.least_bytes_per_second} bytes a second for {patience.grace_seconds:g} "
+        "seconds. On a slow line send the file in parts, by POST /uploads."
+    )

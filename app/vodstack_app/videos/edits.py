@@ -1,6 +1,7 @@
 """Changes to what is said of a video, sent as a JSON merge patch (RFC 7396)."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, cast
 
 import msgspec
@@ -24,23 +25,28 @@ MEDIA_TYPES = (MERGE_PATCH, "application/json")
 PATCH_LIMIT_BYTES = 256 * 1024
 ATTEMPTS = 5
 _SHOWN_NAME_LIMIT = 100
+# Of more names than there are fields some are wrong; that the first of them are told is enough.
+_READ_NAMES_LIMIT = 10
 
 Patch = dict[str, Any]
 
 
-async def read_patch(request: Request[Any, Any, Any]) -> Patch:
-    """The fields to change, each known and of the right type.
-
-    Raises UnsupportedEncodingError, UnsupportedTypeError, MalformedPatchError or InvalidFieldError, which names every
-    field at fault.
-    """
+def require_patch(request: Request[Any, Any, Any]) -> None:
+    """Raise UnsupportedEncodingError or UnsupportedTypeError for a body that is no patch, before it is read."""
     require_plain(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES:
         raise UnsupportedTypeError(f"Send {MERGE_PATCH}.")
+
+
+def read_patch(body: bytes) -> Patch:
+    """The fields to change, each known and of the right type.
+
+    Raises MalformedPatchError, or InvalidFieldError, which names every field at fault.
+    """
     try:
-        patch = msgspec.json.decode(await request.body(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        patch = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPatchError("Send a JSON object with the fields to change.") from error
     return _checked(patch)
 
@@ -76,7 +82,7 @@ def _merge_metadata(metadata: dict[str, str], patch: dict[str, str | None] | Non
 def _checked(patch: Patch) -> Patch:
     checked: Patch = {}
     faults: list[FieldFault] = []
-    for name, value in patch.items():
+    for name, value in islice(patch.items(), _READ_NAMES_LIMIT):
         try:
             checked[name] = _read(name, value)
         except InvalidFieldError as error:

@@ -92,7 +92,7 @@ def _metadata(parts: Sequence[tuple[str, bytes]]) -> dict[str, str]:
         return {}
     try:
         metadata = msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidFieldError("Send a JSON object whose values are strings.", field="metadata") from error
     require_metadata(metadata)
     return metadata

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from vodstack_app.cancellation import uninterrupted
 from vodstack_app.errors import AppError, ConflictError, SlowClientError, UnavailableError
 from vodstack_app.fair_use.encoding import Encoding
+from vodstack_app.fair_use.places import Places
 from vodstack_app.fair_use.storage import Storage
 from vodstack_app.idempotency.claims import Claim, Claimed, Claims
 from vodstack_app.idempotency.fingerprint import fingerprint_of
@@ -49,6 +50,15 @@ class Received(Struct, frozen=True):
     is_repeated: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Whose the video will be, whose place the upload takes, and the request's Idempotency-Key."""
+
+    owner: str
+    client: str
+    key: str | None = None
+
+
 @dataclass(frozen=True)
 class Stores:
     """What an upload is written to, and counted in."""
@@ -65,29 +75,26 @@ class Stores:
 class Intake:
     """Receives uploads, a bounded number at a time."""
 
-    def __init__(self, stores: Stores, metrics: Metrics, max_uploads: int) -> None:
+    def __init__(self, stores: Stores, metrics: Metrics, places: Places) -> None:
         self._stores = stores
         self._metrics = metrics
-        self._max_uploads = max_uploads
+        self._places = places
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def receive(
-        self, chunks: AsyncIterator[bytes], form: UploadForm, owner: str, key: str | None = None
-    ) -> Received:
+    async def receive(self, chunks: AsyncIterator[bytes], form: UploadForm, sender: Sender) -> Received:
         """The video that the body held, one for all requests with one key. Raises AppError; then nothing stays."""
         task = asyncio.current_task()
-        if task is None or len(self._running) >= self._max_uploads:
-            raise UnavailableError(f"{self._max_uploads} uploads are running. Try again in a moment.")
-        self._running.add(task)
-        self._metrics.uploads_in_flight.inc()
-        try:
-            async with asyncio.timeout(UPLOAD_DEADLINE_SECONDS):
-                return await self._receive(chunks, form, owner, key)
-        except TimeoutError as error:
-            raise SlowClientError(f"An upload may take {UPLOAD_DEADLINE_SECONDS // 3600} hours.") from error
-        finally:
-            self._metrics.uploads_in_flight.dec()
-            self._running.discard(task)
+        with self._places.taken(sender.client), self._metrics.uploads_in_flight.track_inprogress():
+            if task:
+                self._running.add(task)
+            try:
+                async with asyncio.timeout(UPLOAD_DEADLINE_SECONDS):
+                    return await self._receive(chunks, form, sender.owner, sender.key)
+            except TimeoutError as error:
+                raise SlowClientError(f"An upload may take {UPLOAD_DEADLINE_SECONDS // 3600} hours.") from error
+            finally:
+                if task:
+                    self._running.discard(task)
 
     async def settle(self, patience_seconds: float) -> None:
         """Wait until cancelled uploads have undone what they did; the clients close after this."""

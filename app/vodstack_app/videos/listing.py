@@ -23,6 +23,8 @@ LIMIT = 100
 # A filter may pass over many records: so many are looked at before a page ends, full or not.
 RECORDS_A_QUERY = 200
 QUERIES_A_PAGE = 10
+# A page is made in one go, in which nobody else is served; videos with all that may be said of them are 60 KiB each.
+PAGE_BYTES = 1024 * 1024
 # The moment in milliseconds, the id: every text of this form is a place in the list.
 CURSOR_PATTERN = "^[0-9]{13}[0-9a-f]{32}$"
 _CURSOR = re.compile(CURSOR_PATTERN, re.ASCII)
@@ -78,18 +80,27 @@ class Listing:
         """A page of what is there; shorter than asked for where a filter passes over many."""
         arguments = _query(owner, wanted)
         found: list[VideoRecord] = []
+        size_bytes = 0
         for _ in range(QUERIES_A_PAGE):
             with storage_errors():
                 answer = await self._dynamodb.query(TableName=self._table, **arguments)
-            found += [from_item(item, VideoRecord) for item in answer["Items"]]
             last = answer.get("LastEvaluatedKey")
-            if len(found) > wanted.limit:
-                shown = found[: wanted.limit]
-                return Page(shown, Cursor(shown[-1].upload_date, shown[-1].video_id))
+            for item in answer["Items"]:
+                record = from_item(item, VideoRecord)
+                size_bytes += _text_bytes(record)
+                if len(found) == wanted.limit or (found and size_bytes > PAGE_BYTES):
+                    return Page(found, Cursor(found[-1].upload_date, found[-1].video_id))
+                found.append(record)
             if not last:
                 return Page(found, None)
             arguments["ExclusiveStartKey"] = last
         return Page(found, _cursor(arguments["ExclusiveStartKey"]))
+
+
+def _text_bytes(record: VideoRecord) -> int:
+    """What its client has said of a video: all else in a record is small."""
+    texts = (record.title, record.description, *record.tags, *record.metadata, *record.metadata.values())
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 
 
 def _cursor(key: Mapping[str, Any]) -> Cursor:

@@ -2,24 +2,19 @@
 
 import asyncio
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import structlog
 
-from vodstack_app.aws import AWS_ERRORS, storage_errors
+from vodstack_app.aws import AWS_ERRORS, Clients, storage_errors
 from vodstack_app.errors import UnavailableError
 from vodstack_app.settings import MIB
+from vodstack_app.videos.media_types import stored_as
 from vodstack_contracts.objects import original_key
-
-if TYPE_CHECKING:
-    from types_aiobotocore_s3.client import S3Client
-    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 PARTS_IN_FLIGHT = 2
 MAX_PARTS = 10_000
-UNKNOWN_TYPE = "application/octet-stream"
 SMALLEST_PART_BYTES = 5 * MIB
 # The smallest size holds memory down; from the 1,001st part on they grow, which reaches 1 TiB.
 PARTS_BEFORE_GROWTH = 850
@@ -34,12 +29,13 @@ def part_size_bytes(index: int) -> int:
 class OriginalUpload:
     """One original; in parts from `begin` on. Call `complete` or `abort`, once, at the end."""
 
-    def __init__(self, s3: "S3Client", bucket: str, video_id: str) -> None:
-        self._s3 = s3
+    def __init__(self, clients: Clients, bucket: str, video_id: str) -> None:
+        self._s3 = clients.s3
+        self._part_lists = clients.part_lists
         self._bucket = bucket
         self._key = original_key(video_id)
         self.upload_id = ""
-        self._parts: list[CompletedPartTypeDef] = []
+        self._etags: dict[int, str] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._next_part = 0
         # aiohttp sends a file-like body by and by; of bytes it would keep a second copy.
@@ -54,7 +50,7 @@ class OriginalUpload:
     async def begin(self, content_type: str) -> None:
         with storage_errors():
             created = await self._s3.create_multipart_upload(
-                Bucket=self._bucket, Key=self._key, ContentType=content_type or UNKNOWN_TYPE
+                Bucket=self._bucket, Key=self._key, **stored_as(content_type)
             )
         self.upload_id = created["UploadId"]
 
@@ -93,16 +89,11 @@ class OriginalUpload:
             log.warning("multipart upload not aborted", key=self._key, cause=repr(error))
 
     async def _assemble(self) -> None:
-        parts = sorted(self._parts, key=lambda part: part.get("PartNumber", 0))
-        await self._s3.complete_multipart_upload(
-            Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, MultipartUpload={"Parts": parts}
-        )
+        await self._part_lists.complete(self._key, self.upload_id, self._etags)
 
     async def _put(self, content_type: str) -> None:
         self._part.seek(0)
-        await self._s3.put_object(
-            Bucket=self._bucket, Key=self._key, ContentType=content_type or UNKNOWN_TYPE, Body=self._part
-        )
+        await self._s3.put_object(Bucket=self._bucket, Key=self._key, Body=self._part, **stored_as(content_type))
 
     async def _abort(self) -> None:
         await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self.upload_id)
@@ -144,7 +135,7 @@ class OriginalUpload:
             sent = await self._s3.upload_part(
                 Bucket=self._bucket, Key=self._key, UploadId=self.upload_id, PartNumber=number, Body=part
             )
-        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        self._etags[number] = sent["ETag"]
 
     async def _wait_for_parts(self, at_most: int) -> None:
         while len(self._in_flight) > at_most:

@@ -12,17 +12,18 @@ from vodstack_app import errors
 from vodstack_app.conditional import NOT_MODIFIED, entity_tag, is_current, not_modified, tagged, url_period
 from vodstack_app.documentation import problems
 from vodstack_app.idempotency.headers import IdempotencyKey, repetition, require_key
-from vodstack_app.identity import Identity
+from vodstack_app.identity import Identity, client_of
 from vodstack_app.observation import note_video
 from vodstack_app.playback.published import MP4_URL_SECONDS
 from vodstack_app.services import Services
 from vodstack_app.videos import listing
 from vodstack_app.videos.body import read_body, read_boundary, require_plain
 from vodstack_app.videos.documentation import PatchOperation, UploadOperation
-from vodstack_app.videos.edits import PATCH_LIMIT_BYTES, edit, read_patch
+from vodstack_app.videos.edits import PATCH_LIMIT_BYTES, edit, read_patch, require_patch
 from vodstack_app.videos.fields import TAG_LIMIT
 from vodstack_app.videos.form import FORM_OVERHEAD_BYTES, UploadForm
 from vodstack_app.videos.ids import read_video_id
+from vodstack_app.videos.intake import Sender
 from vodstack_app.videos.views import PageView, UploadedView, VideoView, summarise_video, view_video
 from vodstack_contracts.videos import Status, VideoRecord
 
@@ -62,6 +63,7 @@ LOCATION = ResponseHeader(name="Location", description="The video's own URL.", d
         errors.BadRequestError,
         errors.StorageFullError,
         errors.SlowClientError,
+        errors.TooManyAtOnceError,
         errors.ConflictError,
         errors.KeyInUseError,
         errors.TooLargeError,
@@ -88,8 +90,8 @@ async def upload_video(
         raise errors.TooLargeError(f"A file may have {limit} bytes.", field="file")
     await services.storage.require_room(identity.owner, max(0, (request.content_length or 0) - FORM_OVERHEAD_BYTES))
     form = UploadForm(boundary, max_file_bytes=limit)
-    body = read_body(request, services.settings.body_timeout_seconds)
-    received = await services.intake.receive(body, form, identity.owner, key)
+    sender = Sender(owner=identity.owner, client=client_of(request, identity), key=key)
+    received = await services.intake.receive(read_body(request, services.patience), form, sender)
     note_video(request, received.video_id)
     location = {"Location": f"{_base_url(request, services)}/videos/{received.video_id}"}
     return Response(UploadedView(received.video_id), headers=location | repetition(received.is_repeated))
@@ -162,6 +164,8 @@ async def get_video(
         errors.NotFoundError,
         errors.ConflictError,
         errors.TooLargeError,
+        errors.RequestTimeoutError,
+        errors.TooManyAtOnceError,
         errors.UnsupportedTypeError,
         errors.UnsupportedEncodingError,
         errors.UnavailableError,
@@ -175,7 +179,9 @@ async def edit_video(
 ) -> VideoView:
     """Title, description, tags and metadata may change at any time; the answer is the video as it is then."""
     canonical_id = read_video_id(video_id)
-    record = await edit(services.records, canonical_id, identity, await read_patch(request))
+    require_patch(request)
+    patch = read_patch(await services.documents.read(request, client_of(request, identity)))
+    record = await edit(services.records, canonical_id, identity, patch)
     view, mp4_key = _view(record, base_url=_base_url(request, services))
     return await _signed(services, view, mp4_key)
 

@@ -26,6 +26,8 @@ class NetworkPoliciesArgs:
     """Namespace whose pods read the metrics."""
     api_port: int
     """Port of the API."""
+    api_metrics_port: int
+    """Port of the API's metrics, which watchers alone reach."""
     metrics_port: int
     """Port of the worker's metrics."""
     collector_port: int | None = None
@@ -48,7 +50,7 @@ class NetworkPolicies(pulumi.ComponentResource):
             self._policy(way, meta.LabelSelectorArgs(), to=[rule])
         if args.collector_port:
             self._policy("traces", meta.LabelSelectorArgs(), to=[_egress(_any_pod(), (args.collector_port, "TCP"))])
-        for service, port in (("api", args.api_port), ("worker", args.metrics_port)):
+        for service, port in (("api", args.api_metrics_port), ("worker", args.metrics_port)):
             self._policy(f"{service}-watched", _pods(service), of=[watched_by(args.watcher_namespace, port)])
         self._policy("api-called", _pods("api"), of=[_ingress(_callers(args.callers), args.api_port)])
         self.register_outputs({})

@@ -5,6 +5,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from vodstack_platform.labels import PART_OF, labels
+from vodstack_platform.workload import METRICS_PORT_NAME
 
 _API_VERSION = "monitoring.coreos.com/v1"
 _INTERVAL = "30s"
@@ -20,6 +21,8 @@ class ServiceMonitorsArgs:
     """What brings the kinds."""
     watched: str
     """Namespace that they look into."""
+    api_port_name: str
+    """Name of the API's port for metrics."""
     rules: dict[str, Any]
     """Prometheus's rules."""
 
@@ -32,14 +35,15 @@ class ServiceMonitors(pulumi.ComponentResource):
         self._namespace = args.namespace
         self._opts = pulumi.ResourceOptions(parent=self, depends_on=[args.operator])
         watched = {"namespaceSelector": {"matchNames": [args.watched]}}
-        api = {"selector": {"matchLabels": labels("api")}, "endpoints": [_endpoint("http")], **watched}
-        worker = {
-            "selector": {"matchLabels": labels("worker")},
-            "podMetricsEndpoints": [_endpoint("metrics")],
-            **watched,
-        }
-        self._object("ServiceMonitor", "api", api)
-        self._object("PodMonitor", "worker", worker)
+        for service, port_name in (("api", args.api_port_name), ("worker", METRICS_PORT_NAME)):
+            pods = {
+                "selector": {"matchLabels": labels(service)},
+                "podMetricsEndpoints": [_endpoint(port_name)],
+                # The dashboards ask for `job="api"`, as a Service's monitor would name it.
+                "jobLabel": "app.kubernetes.io/name",
+                **watched,
+            }
+            self._object("PodMonitor", service, pods)
         self._object("PrometheusRule", PART_OF, args.rules)
         self.register_outputs({})
 

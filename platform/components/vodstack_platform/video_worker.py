@@ -15,7 +15,7 @@ from vodstack_platform.labels import labels
 from vodstack_platform.pod_policy import PodPolicy, PodPolicyArgs
 from vodstack_platform.queue_scaling import QueueScaling, QueueScalingArgs
 from vodstack_platform.settings_map import SettingsMap, SettingsMapArgs, shared_variables
-from vodstack_platform.workload import SCRATCH_PATH, Workload, WorkloadArgs
+from vodstack_platform.workload import METRICS_PORT_NAME, SCRATCH_PATH, Workload, WorkloadArgs
 from vodstack_platform.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 
 Foundation = FoundationOutputs[pulumi.Output[str]]
@@ -125,7 +125,7 @@ def _workload(
         replicas=None if worker.scaling else worker.replicas,
         settings=shared,
         environment=environment,
-        port_name="metrics",
+        port_name=METRICS_PORT_NAME,
         port=worker.metrics_port,
         resources=worker.resources,
         scratch=f"{worker.scratch_gib}Gi",

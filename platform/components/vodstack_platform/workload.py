@@ -11,6 +11,8 @@ from vodstack_platform.settings_map import SettingsMap
 
 USER_ID = 65_532  # "nonroot" of the distroless images
 SCRATCH_PATH = "/scratch"
+API_PORT_NAME = "http"
+METRICS_PORT_NAME = "metrics"
 CHECKSUM_ANNOTATION = "vodstack/settings-checksum"
 STAYS_ANNOTATION = "karpenter.sh/do-not-disrupt"
 _SCRATCH_VOLUME = "scratch"
@@ -39,7 +41,9 @@ class WorkloadArgs:
     port_name: str
     """Name of the port."""
     port: int
-    """Port of probes, and of whatever it serves."""
+    """Port of whatever it serves, and of probes unless `probed_port` names another."""
+    probed_port: tuple[str, int] | None = None
+    """Name and number of a port for probes and metrics alone."""
     resources: ResourceSettings
     """CPU in cores, and memory."""
     scratch: str | None = None
@@ -133,16 +137,18 @@ def _container(name: str, args: WorkloadArgs) -> core.ContainerArgs:
     limits = {"memory": args.resources.memory}
     if args.scratch:
         requests["ephemeral-storage"] = limits["ephemeral-storage"] = args.scratch
+    ports = [(args.port_name, args.port), *([args.probed_port] if args.probed_port else [])]
+    probed = ports[-1][0]
     drain = core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=args.drain_seconds))
     return core.ContainerArgs(
         name=name,
         image=args.image,
         env_from=[core.EnvFromSourceArgs(config_map_ref=core.ConfigMapEnvSourceArgs(name=args.settings.map_name))],
         env=[core.EnvVarArgs(name=key, value=value) for key, value in sorted(args.environment.items())],
-        ports=[core.ContainerPortArgs(name=args.port_name, container_port=args.port)],
-        startup_probe=_probe("/livez", args.port_name, period_seconds=2, failure_threshold=_STARTUP_ATTEMPTS),
-        liveness_probe=_probe("/livez", args.port_name, period_seconds=10, failure_threshold=3),
-        readiness_probe=_probe("/readyz", args.port_name, period_seconds=5, failure_threshold=2),
+        ports=[core.ContainerPortArgs(name=port_name, container_port=port) for port_name, port in ports],
+        startup_probe=_probe("/livez", probed, period_seconds=2, failure_threshold=_STARTUP_ATTEMPTS),
+        liveness_probe=_probe("/livez", probed, period_seconds=10, failure_threshold=3),
+        readiness_probe=_probe("/readyz", probed, period_seconds=5, failure_threshold=2),
         lifecycle=core.LifecycleArgs(pre_stop=drain) if args.drain_seconds else None,
         resources=core.ResourceRequirementsArgs(requests=requests, limits=limits),
         security_context=core.SecurityContextArgs(

@@ -18,7 +18,7 @@ class Variable(StrEnum):
     PORT = "PORT"  # the API's
     HOST = "VODSTACK_HOST"  # the address that the API and the metrics listen on
     PUBLIC_URL = "VODSTACK_PUBLIC_URL"  # by which clients reach the API, where requests do not say it themselves
-    METRICS_PORT = "VODSTACK_METRICS_PORT"  # the worker's, for metrics and probes
+    METRICS_PORT = "VODSTACK_METRICS_PORT"  # for metrics and probes alone
     WORK_TABLE = "VODSTACK_WORK_TABLE"  # idempotency keys, quotas, chunk sets, leases
     AUTH = "VODSTACK_AUTH"  # `oidc`; or `none`, in so many words, which lets everyone in
     OIDC_ISSUER = "VODSTACK_OIDC_ISSUER"
@@ -29,6 +29,18 @@ class Variable(StrEnum):
     CORS_ORIGINS = "VODSTACK_CORS_ORIGINS"  # of web pages that may use the API, separated by commas; `*` for all
     MAX_UPLOAD_BYTES = "VODSTACK_MAX_UPLOAD_BYTES"
     MAX_UPLOADS = "VODSTACK_MAX_UPLOADS"  # that one API process receives at a time
+    MAX_UPLOADS_OF_ONE = "VODSTACK_MAX_UPLOADS_OF_ONE"  # owner, or address where there are no tokens; 0 for half
+    LEAST_RATE = "VODSTACK_LEAST_RATE_BYTES"  # a second that a client sends of an upload, or reads of an answer
+    RATE_GRACE = "VODSTACK_RATE_GRACE_SECONDS"  # how long it may be slower
+    REQUEST_TIMEOUT = "VODSTACK_REQUEST_TIMEOUT_SECONDS"  # of a request's head, and of a body that is no upload
+    DRAIN = "VODSTACK_DRAIN_SECONDS"  # how long a body that was refused is read on for its client to see the answer
+    MAX_CONNECTIONS = "VODSTACK_MAX_CONNECTIONS"  # that one API process holds
+    MAX_CONNECTIONS_OF_ONE = "VODSTACK_MAX_CONNECTIONS_OF_ONE"  # address
+    MAX_HEAD_BYTES = "VODSTACK_MAX_HEAD_BYTES"  # of a request's headers and path
+    BODY_MEMORY = "VODSTACK_BODY_MEMORY_BYTES"  # that bodies of JSON take at a time
+    UNSENT = "VODSTACK_UNSENT_BYTES"  # that answers which clients have not read take at a time
+    MAX_WATCHES = "VODSTACK_MAX_WATCHES"  # event streams of one API process
+    MAX_WATCHES_OF_ONE = "VODSTACK_MAX_WATCHES_OF_ONE"  # owner, or address where there are no tokens
     REQUESTS_PER_MINUTE = "VODSTACK_REQUESTS_PER_MINUTE"  # that one owner may make; 0 for any number
     STORED_BYTES = "VODSTACK_STORED_BYTES"  # that one owner's originals may take; 0 for any number
     BODY_TIMEOUT = "VODSTACK_BODY_TIMEOUT_SECONDS"  # how long a client may fall silent within an upload

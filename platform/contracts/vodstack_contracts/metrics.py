@@ -10,6 +10,8 @@ WORKER_ERRORS = "worker_errors_total"
 
 UPLOADS_IN_FLIGHT = "vodstack_uploads_in_flight"
 HTTP_REQUESTS_IN_FLIGHT = "vodstack_http_requests_in_flight"  # streams of events included
+CONNECTIONS_OPEN = "vodstack_connections_open"
+CONNECTIONS_REFUSED = "vodstack_connections_refused_total"  # label reason: process, address, unread
 UPLOAD_SIZE = "vodstack_upload_size_bytes"  # label way: streamed, direct; uploads that became videos
 UPLOAD_DURATION = "vodstack_upload_duration_seconds"  # likewise
 UPLOAD_BYTES = "vodstack_upload_bytes_total"

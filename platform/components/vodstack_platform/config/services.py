@@ -65,6 +65,19 @@ class ApiScalingSettings(Section):
     """Use of the requested CPU, in percent, that their number aims at."""
 
 
+class ClientSettings(Section):
+    """What one client may take of one pod of the API. A client is an owner, or an address where there are no tokens."""
+
+    uploads: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Uploads of one client that are received at a time. Unset: half of `maxUploads`."""
+    watches: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Streams of events of one client that are open at a time."""
+    connections: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Connections of one address that are open at a time; behind an HTTPS load balancer, its requests at a time."""
+    least_bytes_per_second: Annotated[int, Field(ge=1)] = 16 * 1024
+    """Bytes a second that a client has to send of an upload, or read of an answer, on the average of half a minute."""
+
+
 class ApiSettings(Section):
     """Pods of the API."""
 
@@ -74,6 +87,8 @@ class ApiSettings(Section):
     """Autoscaling. Unset: `replicas` pods, always."""
     port: Port = DEFAULT_PORT
     """Port that the API listens on."""
+    metrics_port: Port | None = DEFAULT_METRICS_PORT
+    """Port of the API's metrics and probes, which no load balancer leads to. Null: the port that it listens on."""
     resources: ResourceSettings = ResourceSettings(cpu="250m", memory="384Mi")
     """What one pod of the API gets."""
     grace_period_seconds: Annotated[int, Field(ge=15, le=3600)] = 60
@@ -82,7 +97,10 @@ class ApiSettings(Section):
     """Largest accepted video, in bytes."""
     max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
     """Uploads that one pod takes at a time; each needs memory (docs/benchmarks.md)."""
-
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    """Connections that one pod holds at a time. Those that ask nothing give way to new ones."""
+    clients: ClientSettings = ClientSettings()
+    """What one client may take of one pod."""
     cors_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
     """Origins of web pages that may use the API, such as `https://app.example`; `http://localhost:*` for those of one's
     own machine, whatever their port; `*` for all."""
@@ -91,6 +109,12 @@ class ApiSettings(Section):
     asks for tokens, else any number."""
     stored_bytes: Annotated[int, Field(ge=1)] | None = None
     """Bytes that one owner's originals may take. Unset: any number."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "ApiSettings":
+        if self.metrics_port == self.port:
+            raise ValueError(f"port and metricsPort are both {self.port}: set metricsPort to another, or to null")
+        return self
 
     @model_validator(mode="after")
     def _uploads_fit_the_memory(self) -> "ApiSettings":
