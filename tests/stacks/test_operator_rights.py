@@ -36,8 +36,13 @@ BALANCERS = [
     ("elasticloadbalancing:CreateTargetGroup", TARGETS, {}, False),
     *[
         (f"elasticloadbalancing:{action}", where, {OWN: tag}, tag == CLUSTER)
-        for action in ("DeleteLoadBalancer", "ModifyLoadBalancerAttributes", "SetSecurityGroups", "RegisterTargets")
-        for where in (BALANCER, TARGETS)
+        for action, where in (
+            ("DeleteLoadBalancer", BALANCER),
+            ("ModifyLoadBalancerAttributes", BALANCER),
+            ("SetSecurityGroups", BALANCER),
+            ("DeleteTargetGroup", TARGETS),
+            ("RegisterTargets", TARGETS),
+        )
         for tag in (CLUSTER, "other")
     ],
     ("elasticloadbalancing:DeleteLoadBalancer", BALANCER, {}, False),
