@@ -19,7 +19,7 @@ from vodstack_platform.network import Network, NetworkArgs
 from vodstack_platform.policy import delivery_path, role_path
 from vodstack_platform.role_boundaries import boundary_arns
 from vodstack_platform.state_access import StateFolder
-from vodstack_platform.user_pool import SCOPE_PREFIX, UserPool, UserPoolArgs
+from vodstack_platform.user_pool import SCOPE_PREFIX, UserPool, UserPoolArgs, client_stack_name
 from vodstack_platform.video_bucket import name_prefix
 from vodstack_platform.video_data import VideoDataArgs, store_videos
 
@@ -67,7 +67,7 @@ def _issuer(
     if settings.cognito is None:
         return {}
     args = UserPoolArgs(
-        pool_name=f"vodstack-{pulumi.get_stack()}",
+        pool_name=_pool_name(),
         account_id=account,
         region=region,
         settings=settings.cognito,
@@ -80,6 +80,10 @@ def _issuer(
         "token_scope_prefix": pulumi.Output.from_input(SCOPE_PREFIX),
         "token_url": pool.token_url,
     }
+
+
+def _pool_name() -> str:
+    return f"vodstack-{pulumi.get_stack()}"
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def _territory(settings: FoundationSettings, region: str, cluster_name: str, acc
         tables=[settings.tables.videos, settings.tables.work],
         repositories=[settings.registries.api, settings.registries.worker],
         cluster=cluster_name,
+        client_stack=client_stack_name(_pool_name()),
         role_path=role_path(stack),
         delivery_path=delivery_path(stack),
         boundary_arns=boundary_arns(stack, account),

@@ -31,6 +31,7 @@ OWN_SECRETS = {"kms:ResourceAliases": ["alias/vodstack-state/dev"]}
 OTHER_SECRETS = {"kms:ResourceAliases": ["alias/vodstack-state/prod"]}
 TEMPLATE = f"arn:aws:ec2:{REGION}:{ACCOUNT}:launch-template/lt-1"
 POOL = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/p"
+OWN_CLIENT = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/vodstack-dev-client/1"
 MANY = ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy"]
 
 DEPLOY = [
@@ -123,6 +124,12 @@ DEPLOY = [
     ("cognito-idp:DescribeUserPoolClient", POOL, {"aws:ResourceTag/stack": "dev"}, True),
     ("cognito-idp:DescribeUserPoolClient", POOL, {"aws:ResourceTag/stack": "prod"}, False),
     ("cognito-idp:UpdateUserPool", POOL, {}, False),
+    *[(f"cloudformation:{each}Stack", OWN_CLIENT, {}, True) for each in ("Create", "Update", "Delete")],
+    *[
+        (f"cloudformation:{each}Stack", OWN_CLIENT.replace("-dev-", "-prod-"), {}, False)
+        for each in ("Create", "Update", "Delete")
+    ],
+    ("iam:PassRole", OWN, {"iam:PassedToService": "cloudformation.amazonaws.com"}, False),
     ("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/vodstack/dev/foundation/v1", {}, True),
     ("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/vodstack/prod/foundation/v1", {}, False),
     ("eks:CreateAccessEntry", f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/vodstack-dev", {}, True),
@@ -149,6 +156,8 @@ PREVIEW = [
     # A client's secret is in that answer, and no field of it can be left out.
     ("cognito-idp:DescribeUserPoolClient", POOL, {"aws:ResourceTag/stack": "dev"}, False),
     ("cognito-idp:DescribeUserPool", POOL, {"aws:ResourceTag/stack": "dev"}, True),
+    ("cloudformation:DescribeStacks", OWN_CLIENT, {}, True),
+    ("cloudformation:UpdateStack", OWN_CLIENT, {}, False),
     ("ecr:GetAuthorizationToken", "*", HERE, False),
     ("ec2:DescribeVpcs", "*", HERE, True),
     ("ec2:DescribeVpcs", "*", ELSEWHERE, False),

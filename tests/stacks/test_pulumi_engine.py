@@ -89,7 +89,6 @@ def assert_providers_are_ours(state: Sequence[dict[str, Any]]) -> None:
 def assert_secrets_are_kept(state: Sequence[dict[str, Any]]) -> None:
     kept = {
         "random:index/randomPassword:RandomPassword": ("outputs", "result"),
-        "aws:cognito/userPoolClient:UserPoolClient": ("outputs", "clientSecret"),
         "kubernetes:core/v1:Secret": ("inputs", "stringData"),
         "pulumi:providers:kubernetes": ("inputs", "kubeconfig"),
         "docker-build:index:Image": ("inputs", "registries"),

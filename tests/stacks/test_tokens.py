@@ -15,7 +15,18 @@ def issuing(everything):
 
 
 def _client(deployed):
-    return deployed.one("aws:cognito/userPoolClient:UserPoolClient")
+    """The stack of CloudFormation's that holds it."""
+    return deployed.one("aws:cloudformation/stack:Stack")
+
+
+def _properties(deployed):
+    (client,) = json.loads(_client(deployed).inputs["templateBody"])["Resources"].values()
+    assert client["Type"] == "AWS::Cognito::UserPoolClient"
+    return client["Properties"]
+
+
+def _client_id(deployed):
+    return _client(deployed).outputs["outputs"]["ClientId"]
 
 
 def test_the_api_takes_the_pools_tokens_by_their_client_and_their_prefix(issuing):
@@ -24,7 +35,7 @@ def test_the_api_takes_the_pools_tokens_by_their_client_and_their_prefix(issuing
     assert environment["VODSTACK_AUTH"] == "oidc"
     assert environment["VODSTACK_OIDC_ISSUER"] == f"https://{pool.outputs['endpoint']}"
     assert is_trustworthy(environment["VODSTACK_OIDC_ISSUER"])
-    assert environment["VODSTACK_OIDC_CLIENT_IDS"] == _client(issuing).id
+    assert environment["VODSTACK_OIDC_CLIENT_IDS"] == _client_id(issuing)
     assert environment["VODSTACK_OIDC_SCOPE_PREFIX"] == "vodstack/"
     # Cognito's access tokens have none.
     assert "VODSTACK_OIDC_AUDIENCE" not in environment
@@ -38,21 +49,24 @@ def test_every_scope_of_the_api_is_one_of_the_pools(issuing):
 
 
 def test_a_program_gets_tokens_for_what_the_config_grants_and_nothing_more(issuing):
-    client = _client(issuing)
-    assert client.inputs["allowedOauthFlows"] == ["client_credentials"]
-    assert client.inputs["allowedOauthScopes"] == ["vodstack/videos:read"]
-    assert client.inputs["accessTokenValidity"] == 15
-    assert client.inputs["tokenValidityUnits"] == {"accessToken": "minutes"}
+    client = _properties(issuing)
+    assert client["UserPoolId"] == issuing.one("aws:cognito/userPool:UserPool").id
+    assert client["AllowedOAuthFlowsUserPoolClient"] is client["GenerateSecret"] is True
+    assert client["AllowedOAuthFlows"] == ["client_credentials"]
+    assert client["AllowedOAuthScopes"] == ["vodstack/videos:read"]
+    assert client["AccessTokenValidity"] == 15
+    assert client["TokenValidityUnits"] == {"AccessToken": "minutes"}
     # Cognito refuses scopes that it does not know yet.
-    assert issuing.one("aws:cognito/resourceServer:ResourceServer").urn in client.dependencies
+    assert issuing.one("aws:cognito/resourceServer:ResourceServer").urn in _client(issuing).dependencies
 
 
 def test_the_clients_secret_is_in_cognito_alone(issuing):
-    secret = _client(issuing).outputs["clientSecret"]
-    assert secret
+    """Pulumi never learns it: its own resource for a client has it among its outputs, and so in the state."""
+    assert not issuing.of_type("aws:cognito/userPoolClient:UserPoolClient")
+    assert _client(issuing).outputs["outputs"].keys() == {"ClientId"}
+    assert json.loads(_client(issuing).inputs["templateBody"])["Outputs"] == {"ClientId": {"Value": {"Ref": "Client"}}}
     for resource in issuing.resources:
-        assert secret not in json.dumps(resource.inputs, default=str), resource.urn
-    assert secret not in json.dumps(issuing.outputs, default=str)
+        assert "clientSecret" not in json.dumps(resource.outputs, default=str), resource.urn
 
 
 def test_nobody_signs_up_by_himself(issuing):
@@ -73,7 +87,7 @@ def test_the_pool_and_its_client_are_not_lost_by_accident(run, issuing):
 def test_whoever_consumes_the_stack_learns_where_tokens_are_got(run, issuing):
     assert issuing.outputs["tokenUrl"] == "https://our-videos.auth.us-east-1.amazoncognito.com/oauth2/token"
     assert issuing.outputs["tokenIssuer"] == environment_of(issuing)["VODSTACK_OIDC_ISSUER"]
-    assert issuing.outputs["tokenClientIds"] == _client(issuing).id
+    assert issuing.outputs["tokenClientIds"] == _client_id(issuing)
     unnamed = run("emulator", foundation={"cognito": {"deletionProtection": False}})
     assert unnamed.outputs["tokenUrl"].startswith("https://vodstack-emulator-123456789012.auth.")
 

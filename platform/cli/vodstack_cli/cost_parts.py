@@ -113,8 +113,9 @@ def node_disks_gib(resources: Resources) -> int:
 
 
 def _machine_clients(resources: Resources) -> int:
-    clients = of_type(resources, "aws:cognito/userPoolClient:UserPoolClient")
-    return len([each for each in clients if "client_credentials" in each.inputs.get("allowedOauthFlows", ())])
+    """CloudFormation makes them: they are counted in its templates."""
+    templates = [str(each.inputs["templateBody"]) for each in of_type(resources, "aws:cloudformation/stack:Stack")]
+    return sum(each.count('"AWS::Cognito::UserPoolClient"') for each in templates if "client_credentials" in each)
 
 
 def _load_balancers(resources: Resources) -> int:

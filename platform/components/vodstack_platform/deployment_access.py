@@ -34,6 +34,7 @@ class Territory:
     tables: Sequence[str]
     repositories: Sequence[str]
     cluster: str
+    client_stack: str
     role_path: str
     delivery_path: str
     boundary_arns: Sequence[pulumi.Input[str]]
@@ -120,7 +121,12 @@ def _tokens(territory: Territory) -> list[Statement]:
             actions=actions("cognito-idp", named.COGNITO),
             resources=[territory.arn("cognito-idp", "userpool/*")],
             condition=_of_stack(territory),
-        )
+        ),
+        Statement(
+            sid="TokenClient",
+            actions=actions("cloudformation", named.CLOUDFORMATION),
+            resources=[territory.arn("cloudformation", f"stack/{territory.client_stack}/*")],
+        ),
     ]
 
 

@@ -74,6 +74,10 @@ COGNITO = (
     "GetUserPoolMfaConfig ListTagsForResource SetUserPoolMfaConfig TagResource UntagResource UpdateResourceServer "
     "UpdateUserPool UpdateUserPoolClient UpdateUserPoolDomain"
 )
+# The issuer's client, which CloudFormation keeps, with the rights of its caller.
+CLOUDFORMATION = (
+    "CreateStack DeleteStack DescribeStackEvents DescribeStacks GetTemplate TagResource UntagResource UpdateStack"
+)
 # A rule of a security group is a resource of its own in the call that makes or removes it.
 EC2_RULES = (
     "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress RevokeSecurityGroupIngress"

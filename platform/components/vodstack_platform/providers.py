@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 _EMULATED_SERVICES = (
     "budgets",
     "cloudwatch",
+    "cloudformation",
     "cognitoidp",
     "dynamodb",
     "ec2",

@@ -78,26 +78,40 @@ class UserPool(pulumi.ComponentResource):
         )
 
     def _client(self, name: str, pool_id: pulumi.Output[str], server: aws.cognito.ResourceServer) -> pulumi.Output[str]:
-        settings = self._args.settings
-        client = aws.cognito.UserPoolClient(
+        """Made by CloudFormation, which tells its id alone: as a resource of Pulumi's, its secret would be state."""
+        made = aws.cloudformation.Stack(
             name,
-            name="machine",
-            user_pool_id=pool_id,
-            generate_secret=True,
-            allowed_oauth_flows_user_pool_client=True,
-            allowed_oauth_flows=["client_credentials"],
-            allowed_oauth_scopes=[f"{SCOPE_PREFIX}{scope}" for scope in settings.machine_scopes],
-            access_token_validity=settings.token_minutes,
-            token_validity_units=aws.cognito.UserPoolClientTokenValidityUnitsArgs(access_token="minutes"),  # noqa: S106 - a unit
-            prevent_user_existence_errors="ENABLED",
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=self._args.protect,
-                depends_on=[server],
-                additional_secret_outputs=["clientSecret"],
+            name=client_stack_name(self._args.pool_name),
+            template_body=pulumi.Output.json_dumps(
+                _client_template(self._args.settings, pool_id), sort_keys=True, separators=(",", ":")
             ),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, depends_on=[server]),
         )
-        return client.id
+        return made.outputs.apply(lambda outputs: outputs["ClientId"])
+
+
+def client_stack_name(pool_name: str) -> str:
+    """CloudFormation's name of the stack that holds the client: letters, digits and hyphens."""
+    return f"{re.sub(r'[^A-Za-z0-9]+', '-', pool_name)}-client"
+
+
+def _client_template(settings: CognitoSettings, pool_id: pulumi.Output[str]) -> dict[str, object]:
+    properties = {
+        "ClientName": "machine",
+        "UserPoolId": pool_id,
+        "GenerateSecret": True,
+        "AllowedOAuthFlowsUserPoolClient": True,
+        "AllowedOAuthFlows": ["client_credentials"],
+        "AllowedOAuthScopes": [f"{SCOPE_PREFIX}{scope}" for scope in settings.machine_scopes],
+        "AccessTokenValidity": settings.token_minutes,
+        "TokenValidityUnits": {"AccessToken": "minutes"},
+        "PreventUserExistenceErrors": "ENABLED",
+    }
+    return {
+        "Description": "The client of vodstack's issuer for programs",
+        "Resources": {"Client": {"Type": "AWS::Cognito::UserPoolClient", "Properties": properties}},
+        "Outputs": {"ClientId": {"Value": {"Ref": "Client"}}},
+    }
 
 
 def _domain(args: UserPoolArgs) -> pulumi.Input[str]:

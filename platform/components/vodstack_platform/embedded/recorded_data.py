@@ -1,5 +1,6 @@
 """Foundation's types: what holds data, who may touch it, and what is published of it."""
 
+import json
 from collections.abc import Callable
 from typing import Final
 
@@ -113,10 +114,13 @@ def user_pool(creation: Creation) -> Outputs:
     }
 
 
-def user_pool_client(creation: Creation) -> Outputs:
-    client_id = f"{creation.identifier('client').removeprefix('client-'):0<26}"
-    secret = {"clientSecret": f"{client_id}{client_id}"} if creation.inputs.get("generateSecret") else {}
-    return {"id": client_id, "name": creation.physical_name(), **secret}
+def cloudformation_stack(creation: Creation) -> Outputs:
+    """Each output of the template has an id of its own, as a reference to a resource would."""
+    name = creation.physical_name()
+    arn = creation.arn("cloudformation", f"stack/{name}/{creation.suffix}")
+    named: dict[str, object] = json.loads(str(creation.inputs["templateBody"])).get("Outputs", {})
+    told = {each: creation.identifier(each.lower()).partition("-")[2] for each in named}
+    return {"id": arn, "name": name, "outputs": told}
 
 
 def user_pool_domain(creation: Creation) -> Outputs:
@@ -157,8 +161,8 @@ DATA: Final[dict[str, Callable[[Creation], Outputs]]] = {
     "aws:kms/alias:Alias": alias,
     "aws:ecr/repository:Repository": repository,
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": of_repository,
+    "aws:cloudformation/stack:Stack": cloudformation_stack,
     "aws:cognito/userPool:UserPool": user_pool,
-    "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
     "aws:cognito/userPoolDomain:UserPoolDomain": user_pool_domain,
     "aws:cognito/resourceServer:ResourceServer": resource_server,
 }
