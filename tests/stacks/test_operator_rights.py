@@ -18,13 +18,17 @@ def _policies(everything, name):
     return role_by_arn(everything, everything.one("aws:iam/role:Role", name).outputs["arn"]).policies
 
 
-def test_what_scales_by_the_queues_reads_their_length_and_nothing_else(everything):
+def test_what_scales_counts_messages_and_waiting_jobs_and_reads_nothing_else(everything):
     policies = _policies(everything, "keda-operator")
     for queue in ("arrivals", "chunks"):
         arn = everything.outputs[f"{queue}QueueArn"]
         assert may(policies, Call("sqs:GetQueueAttributes", arn))
         assert not may(policies, Call("sqs:ReceiveMessage", arn))
         assert not may(policies, Call("sqs:GetQueueAttributes", everything.outputs[f"{queue}DlqArn"]))
+    work, videos = everything.outputs["workTableArn"], everything.outputs["videosTableArn"]
+    assert may(policies, Call("dynamodb:Query", work))
+    for action, table in (("Query", videos), ("Scan", work), ("GetItem", work), ("UpdateItem", work)):
+        assert not may(policies, Call(f"dynamodb:{action}", table))
 
 
 HERE = {"aws:RequestedRegion": REGION}
