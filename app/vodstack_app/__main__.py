@@ -1,5 +1,6 @@
 """`python -m vodstack_app`: serve the API until SIGTERM or SIGINT."""
 
+import gc
 import socket
 import sys
 
@@ -13,6 +14,17 @@ EXIT_CONFIGURATION = 2
 EXIT_FAILURE = 1
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class _Process(Server):
+    """The server where it has a process to itself."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What is there from the start stays: a full collection that looks through it takes a tenth of a second, in
+        # which nobody is served.
+        gc.collect()
+        gc.freeze()
 
 
 def main() -> int:
@@ -34,7 +46,7 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     watched_at = {"metrics_port": watched[0].getsockname()[1]} if watched else {}
     log.info("listening", host=host, port=port, auth=settings.auth, **watched_at)
-    server = Server(settings, *watched)
+    server = _Process(settings, *watched)
     server.run(sockets=[listener])
     return 0 if server.started else EXIT_FAILURE
 

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from typing import Annotated, Any, Literal
 
@@ -119,6 +120,8 @@ async def list_videos(
     after = listing.decode_cursor(cursor) if cursor is not None else None
     wanted = listing.Wanted(limit=limit, after=after, status=status, tag=tag)
     page = await services.listing.read(identity.owner, wanted)
+    # The page was put together in this turn, and is written in the next.
+    await asyncio.sleep(0)
     base_url = _base_url(request, services)
     view = PageView(
         videos=[summarise_video(record, base_url=base_url) for record in page.records],
