@@ -15,13 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.aws_proxy import AwsProxy, is_write
 from tests.conftest import REGION, Foundation, make_foundation
 from tests.worker.running import Videos
+from tests.worker.test_ends import plan_of
 
 from vodstack_contracts import moves
 from vodstack_contracts.fair_use import day_of, encoded_key
 from vodstack_contracts.jobs import Arrival, ChunkJob, decode_arrivals, decode_chunk, encode_arrival, encode_chunk
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Deletion, Lease, Status, VideoRecord, new_video_id
-from vodstack_worker.admission import EncodingQuota
+from vodstack_worker.admission import EncodingQuota, encoded_minutes
 from vodstack_worker.errors import NotYetError
 from vodstack_worker.fair_share import FairShare, Turn
 from vodstack_worker.messages import JobQueue, Message
@@ -443,6 +444,12 @@ def test_whichever_write_a_worker_dies_at_every_video_has_its_turn(how: dict[str
         assert strikes.writes > 8
         for number in range(1, strikes.writes + 1):
             play(strikes.at(number), visibility=1)
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(60.0, 1.502), (7200.0, 180.25), (0.5, 0.1)])
+def test_a_video_counts_by_the_frames_and_pixels_of_what_is_encoded(seconds: float, minutes: float):
+    """In 1920x1080 at 25 frames a second, with its four smaller renditions."""
+    assert encoded_minutes(plan_of(seconds)) == pytest.approx(minutes, abs=0.01)
 
 
 def test_minutes_are_counted_once_and_the_video_that_crosses_the_line_goes_on(play: Any):
