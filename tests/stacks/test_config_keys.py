@@ -35,7 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
             "maxFrames": 23,
             "jobsPerOwner": 29,
             "encodedMinutesPerDay": 31,
-            "sandbox": "best-effort",
+            "cage": "best-effort",
         },
         "logFormat": "console",
         "logLevel": "debug",

@@ -321,6 +321,17 @@ def test_an_api_takes_no_more_uploads_at_a_time_than_its_memory_holds(dev):
     assert 100 + 27 * int(environment["VODSTACK_MAX_UPLOADS"]) <= memory
 
 
+def test_a_workers_sandbox_is_required_and_its_runtime_class_is_its_own(dev, run):
+    pod, _ = pod_and_container(dev, "worker")
+    assert "runtimeClassName" not in pod
+    assert environment_of(dev, "worker")["VODSTACK_SANDBOX"] == "required"
+    worker = {"runtimeClass": "gvisor", "cage": "best-effort"}
+    changed = run("dev", services={"auth": "none", "images": {"tag": "v0.1.0"}, "worker": worker})
+    assert pod_and_container(changed, "worker")[0]["runtimeClassName"] == "gvisor"
+    assert "runtimeClassName" not in pod_and_container(changed, "api")[0]
+    assert environment_of(changed, "worker")["VODSTACK_SANDBOX"] == "best-effort"
+
+
 def test_a_workers_media_tools_get_what_its_memory_leaves_beside_itself(dev):
     _, container = pod_and_container(dev, "worker")
     environment = environment_of(dev, "worker")

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from vodstack_worker.publish import Published, measure_output
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import GIB
 from vodstack_worker.thumbnails import make_thumbnails
+from vodstack_worker.tool_files import JobFiles
 from vodstack_worker.transcode import encode, make_mp4, make_poster
 
 
@@ -52,15 +54,18 @@ class Transcoded:
     plan: Plan
     log: EncodeLog
     published: Published
+    job: Path
+    """Where the tools worked."""
     folder: Path
+    """What is published of it."""
 
     @property
     def hls(self) -> Path:
-        return self.folder / "out/hls"
+        return self.folder / "hls"
 
     @property
     def mp4(self) -> Path:
-        return self.folder / "out/video.mp4"
+        return self.folder / "video.mp4"
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +148,7 @@ def encode_whole(scratch: Scratch, limits: Limits) -> Iterator[Encode]:
             shutil.copyfile(source, folder / "source")
             plan = plan_encode(await probe(folder, limits, max_duration=600), threads=2)
             log = await encode(folder, plan, limits, lambda _: None)
-            assert require_complete(folder / "out/hls", plan, log) == []
+            assert require_complete(folder, plan, log) == []
             await make_mp4(folder, plan, limits)
             return Encoded(plan, folder / "out/video.mp4")
 
@@ -151,7 +156,7 @@ def encode_whole(scratch: Scratch, limits: Limits) -> Iterator[Encode]:
 
 
 @pytest.fixture
-def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
+def transcode(scratch: Scratch, limits: Limits, tmp_path: Path) -> Iterator[Transcode]:
     with ExitStack() as folders:
 
         async def run(source: Path) -> Transcoded:
@@ -160,12 +165,18 @@ def transcode(scratch: Scratch, limits: Limits) -> Iterator[Transcode]:
             found = await probe(folder, limits, max_duration=60)
             plan = plan_encode(found, threads=2)
             log = await encode(folder, plan, limits, lambda _: None)
-            require_complete(folder / "out/hls", plan, log)
+            require_complete(folder, plan, log)
             await make_mp4(folder, plan, limits)
             await make_poster(folder, plan, limits, "out/video.mp4")
-            smallest = f"out/hls/{plan.rungs[-1].name}/index.m3u8"
-            await make_thumbnails(folder, plan, limits, smallest, read_playlist(folder / smallest).duration)
+            smallest = f"hls/{plan.rungs[-1].name}"
+            duration = read_playlist(JobFiles(folder), smallest).duration
+            await make_thumbnails(folder, plan, limits, f"out/{smallest}/index.m3u8", duration)
             captions = await make_captions(folder, plan, limits, "source")
-            return Transcoded(found, plan, log, measure_output(folder, plan, new_video_id(), captions), folder)
+            published = measure_output(folder, plan, new_video_id(), captions)
+            sent = Path(tempfile.mkdtemp(dir=tmp_path))
+            for name in published.names:
+                (sent / name).parent.mkdir(parents=True, exist_ok=True)
+                (sent / name).write_bytes(JobFiles(folder).read(name, GIB))
+            return Transcoded(found, plan, log, published, folder, sent)
 
         yield lambda source: asyncio.run(run(source))

@@ -1,7 +1,6 @@
 """Playlists offer each audio track as what it is, whatever its label says."""
 
 from fractions import Fraction
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vodstack_contracts.videos import AudioRole
@@ -15,9 +14,7 @@ MPD = {"": "urn:mpeg:dash:schema:mpd:2011"}
 
 
 def playlist(peak: int) -> MediaPlaylist:
-    return MediaPlaylist(
-        init=Path("init.mp4"), segments=[Path("0.m4s")], durations=[4.0], size_bytes=peak // 4, peak_bitrate=peak
-    )
+    return MediaPlaylist(init="init.mp4", segments=["0.m4s"], durations=[4.0], size_bytes=peak // 4, peak_bitrate=peak)
 
 
 VIDEO = [(RUNG, playlist(300_000), "avc1.42c01e")]

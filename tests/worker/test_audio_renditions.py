@@ -86,12 +86,13 @@ def test_tracks_that_are_not_cut_alike_are_not_taken(second: float, tmp_path: Pa
     plan = plan_of(8.0)
     plan = structs.replace(plan, probe=structs.replace(plan.probe, audios=2 * plan.probe.audios))
     made = ChunkPlan(plan_id="p", video_id="v", size=1, etag="e", plan=plan, chunks=[])
-    segments = ["00000.m4s", "00001.m4s"]
+    segments = [made.segment_name(number) for number in range(2)]
     for name, length in (("audio", 4.0), ("audio-1", second)):
         home = tmp_path / "out/hls" / name
         home.mkdir(parents=True)
-        (home / "init.mp4").write_bytes(b"init")
-        (home / "index.m3u8").write_text(playlist_text("init.mp4", segments, [4.0, length]))
+        init = f"{made.prefix}init.mp4"
+        (home / init).write_bytes(b"init")
+        (home / "index.m3u8").write_text(playlist_text(init, segments, [4.0, length]))
     sent = dict.fromkeys(plan.audio_names, segments)
     if second == 4.0:
         result = check_audio(tmp_path, made, sent, EncodeLog(), 1.0)

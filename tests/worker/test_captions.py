@@ -61,7 +61,7 @@ def seconds(text: str) -> float:
 
 
 def cues(folder: Path, number: int) -> list[tuple[float, float, str]]:
-    text = (folder / "out" / CAPTIONS / f"{number}.vtt").read_text()
+    text = (folder / CAPTIONS / f"{number}.vtt").read_text()
     assert text.startswith(HEAD)
     return [(seconds(start), seconds(end), words) for start, end, words in CUE.findall(text)]
 
@@ -94,7 +94,7 @@ def read(scratch: Scratch, limits: Limits) -> Iterator[Reads]:
             shutil.copyfile(source, folder / "source")
             found = await probe(folder, limits, max_duration=60)
             captions = await make_captions(folder, plan_encode(found, threads=1), limits, "source")
-            return Read(found, folder, captions)
+            return Read(found, folder / "own", captions)
 
         yield lambda source: asyncio.run(run(source))
 
@@ -151,7 +151,7 @@ def test_an_edit_list_moves_texts_with_the_picture(read: Reads, ffmpeg: str, tmp
 
 def test_without_texts_nothing_is_written_of_them(transcode: Transcode, tiny_clip: Path):
     made = transcode(tiny_clip)
-    assert not (made.folder / "out" / CAPTIONS).exists()
+    assert not (made.folder / CAPTIONS).exists()
     assert made.published.playback.captions == []
     assert "SUBTITLES" not in (made.hls / "master.m3u8").read_text()
     assert "text" not in (made.hls / "manifest.mpd").read_text()
@@ -182,7 +182,7 @@ def test_pictures_too_many_and_too_large_texts_are_left_out(read: Reads, ffmpeg:
     assert made.probe.captions_left_out == 3
     assert [each.track.label for each in made.captions] == [f"Captions {number}" for number in range(3, 17)]
     names = [f"{number}.{kind}" for number in range(2, 16) for kind in ("vtt", "m3u8")]
-    assert sorted(path.name for path in (made.folder / "out" / CAPTIONS).iterdir()) == sorted(names)
+    assert sorted(path.name for path in (made.folder / CAPTIONS).iterdir()) == sorted(names)
 
 
 @pytest.mark.parametrize(

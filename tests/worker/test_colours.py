@@ -193,7 +193,7 @@ def test_colours_are_right_by_the_tags_of_what_comes_out(
         assert distance(found, source.patches) <= NEAR, found
     # A JPEG is in sRGB, to which wider primaries are converted.
     if source.primaries in {1, 5, 6}:
-        out = made.folder / "out"
+        out = made.folder
         sheets = plan_sheets(made.plan, made.plan.rungs[-1], 0.2)
         for path, size in ((out / "poster.jpg", None), (out / "thumbnails/000.jpg", (sheets.width, sheets.height))):
             found = shown(last_frame(path), 5, full=True, size=size)

@@ -132,7 +132,9 @@ def test_a_tool_that_takes_too_long_is_killed(ffmpeg: str, scratch: Scratch, lim
 
 
 def test_a_tool_that_writes_too_much_is_killed(ffmpeg: str, scratch: Scratch, limits: Limits):
-    ending = run(ffmpeg, scratch, replace(limits, scratch_bytes=10_000_000), *ENDLESS, "-c:v", "rawvideo", "out.nut")
+    ending = run(
+        ffmpeg, scratch, replace(limits, scratch_bytes=10_000_000), *ENDLESS, "-c:v", "rawvideo", "out/out.nut"
+    )
     assert ending.code != 0
     assert ending.exceeded in {"scratch space", "file size", None}
 

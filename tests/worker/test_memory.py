@@ -23,7 +23,6 @@ from vodstack_worker.transcode import encode
 
 HD, UHD, LARGEST = 1920 * 1080, 3840 * 2160, 8192 * 4320
 POD_BYTES = media_bytes(1536 * MIB, jobs=1)
-HOLDING = "head -c 300000000 /dev/zero | tail -c 300000000 | sleep 600"
 
 
 @pytest.mark.parametrize(
@@ -65,9 +64,12 @@ def test_what_a_job_gets_is_the_rest_of_the_workers_memory():
     assert 2 * share_of_memory(2) < share_of_memory(1) < machine
 
 
-def test_what_a_tool_began_counts_and_is_killed_with_it(scratch: Scratch, limits: Limits):
+HOLDING = "printf -v held %300000000s; while :; do :; done"
+
+
+def test_a_tool_that_holds_too_much_is_killed(scratch: Scratch, limits: Limits):
     with scratch.job() as folder:
-        run = run_tool("/bin/sh", ["-c", HOLDING], folder, replace(limits, memory_bytes=100 * MIB))
+        run = run_tool("/bin/bash", ["-c", HOLDING], folder, replace(limits, memory_bytes=100 * MIB))
         assert asyncio.run(run).exceeded == "memory"
 
 

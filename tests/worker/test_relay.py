@@ -60,6 +60,7 @@ def test_a_tool_reads_the_files_of_its_job_and_no_others(scratch: Scratch, limit
 STAY = """
 import sys, time, urllib.request
 with urllib.request.urlopen(sys.argv[1], timeout=5) as answer:
+    answer.read(16 * 1024**2)
     time.sleep(60)
 """
 MIB = 1024**2

@@ -37,7 +37,7 @@ def brightening(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_cue_shows_the_picture_of_its_time(transcode: Transcode, brightening: Path):
-    home = transcode(brightening).folder / "out/thumbnails"
+    home = transcode(brightening).folder / "thumbnails"
     found = CUE.findall((home / "index.vtt").read_text())
     assert len(found) == 15
     assert found[0][0] == "00:00:00.000"

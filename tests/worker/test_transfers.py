@@ -15,11 +15,12 @@ from vodstack_contracts.videos import FailureCode, new_video_id
 from vodstack_worker.errors import GiveUpError, RetryError
 from vodstack_worker.originals import fetch_original, find_original
 from vodstack_worker.publish import publish
+from vodstack_worker.tool_files import JobFiles
 
 MIB = 1024**2
 
 
-def with_s3(endpoint_url: str, use: Callable[[Any], Awaitable[None]]) -> None:
+def with_s3(endpoint_url: str, use: Callable[[Any], Awaitable[Any]]) -> None:
     async def run() -> None:
         session: Any = get_session()
         credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
@@ -86,6 +87,7 @@ def test_an_original_that_is_gone_is_told_of(foundation: Any, tmp_path: Path):
 
 def published_folder(folder: Path) -> dict[str, bytes]:
     """What an encode leaves, as far as publishing looks at it."""
+    (folder / "own").mkdir()
     files = {
         "hls/master.m3u8": b"#EXTM3U\n",
         "hls/240p/index.m3u8": b"#EXTM3U\n",
@@ -106,7 +108,9 @@ def test_files_are_published_whole_with_their_types_and_playlists_last(foundatio
     with AwsProxy(foundation.endpoint_url) as proxy:
         with_s3(
             proxy.url,
-            lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, keys=[], on_progress=lambda _: None),
+            lambda s3: publish(
+                s3, foundation.bucket, JobFiles(tmp_path), video_id, list(files), keys=[], on_progress=lambda _: None
+            ),
         )
         order = [seen.path.split("?")[0].rpartition(".")[2] for seen in proxy.seen]
     assert order[-2:] == ["m3u8", "m3u8"]
@@ -127,14 +131,21 @@ def test_files_are_published_whole_with_their_types_and_playlists_last(foundatio
 
 
 def test_a_part_that_cannot_be_sent_leaves_no_upload_behind(foundation: Any, tmp_path: Path):
-    published_folder(tmp_path)
-    video_id = new_video_id()
+    files, video_id = published_folder(tmp_path), new_video_id()
     with AwsProxy(foundation.endpoint_url) as proxy:
         proxy.intercept(is_operation("UploadPart"), status=400)
         with pytest.raises(RetryError) as failed:
             with_s3(
                 proxy.url,
-                lambda s3: publish(s3, foundation.bucket, tmp_path, video_id, keys=[], on_progress=lambda _: None),
+                lambda s3: publish(
+                    s3,
+                    foundation.bucket,
+                    JobFiles(tmp_path),
+                    video_id,
+                    list(files),
+                    keys=[],
+                    on_progress=lambda _: None,
+                ),
             )
     assert not failed.value.counted
     s3 = foundation.client("s3")

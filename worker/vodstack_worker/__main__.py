@@ -4,6 +4,7 @@ import sys
 
 from vodstack_worker.errors import InstallationError
 from vodstack_worker.logs import configure_logs
+from vodstack_worker.process_tree import hide_from_others
 from vodstack_worker.service import serve
 from vodstack_worker.settings import SettingsError, read_settings
 
@@ -15,6 +16,8 @@ _UMASK = 0o022
 
 def main() -> None:
     """Run the worker; a mistake in the environment, or a broken installation, ends it with one sentence."""
+    # Before anything secret is read. What is to be read of this process is in its log and its metrics.
+    hide_from_others()
     os.umask(_UMASK)
     try:
         settings = read_settings()

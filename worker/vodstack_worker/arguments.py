@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vodstack_worker.codecs import CODEC_WHITELIST
 from vodstack_worker.colours import jpeg_filters
+from vodstack_worker.confine import WRITABLE
 from vodstack_worker.containers import DEMUXER_OPTIONS, DEMUXERS, PROTOCOLS
 from vodstack_worker.filters import filter_graphs
 from vodstack_worker.jumps import Corrections
@@ -11,7 +12,7 @@ from vodstack_worker.ladder import Rung
 from vodstack_worker.plans import Plan, Share
 from vodstack_worker.probed import ANALYZE_MICROSECONDS, MAX_PIXELS, MAX_STREAMS
 
-OUTPUT = "out"
+OUTPUT = WRITABLE
 PLAYLIST = "index.m3u8"
 INIT = "init.mp4"
 MP4 = f"{OUTPUT}/video.mp4"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vodstack_contracts.objects import MP4, original_key, rendition_key
 from vodstack_contracts.videos import VideoWarning
-from vodstack_worker.arguments import INIT, OUTPUT, PLAYLIST
+from vodstack_worker.arguments import INIT, PLAYLIST
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.captions import make_captions
 from vodstack_worker.chunk_table import Standing
@@ -22,6 +22,7 @@ from vodstack_worker.progressive import Tracks, join_mp4
 from vodstack_worker.publish import Published, describe_output, find_published, open_upload
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.thumbnails import make_thumbnails
+from vodstack_worker.tool_files import INIT_BYTES, JobFiles
 from vodstack_worker.transcode import make_poster
 from vodstack_worker.work import Work
 
@@ -34,9 +35,10 @@ _JOINED = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class _Rendition:
-    """One rendition's files in the bucket, and their playlist."""
+    """One rendition's files in the bucket, their playlist, and the content of the init segment."""
 
     name: str
+    init: bytes
     files: dict[str, StoredObject]
     playlist: MediaPlaylist
 
@@ -60,18 +62,14 @@ class Assembly:
         self._require_alike()
         stored = await find_published(self._s3, self._bucket, video_id)
         lengths = self._picture_lengths()
-        rungs = [await self._rendition(folder, rung.name, lengths, stored) for rung in plan.rungs]
+        rungs = [await self._rendition(rung.name, lengths, stored) for rung in plan.rungs]
         heard = self._results[self._made.sound_number].lengths if self._made.sound_number is not None else []
-        sounds = [await self._rendition(folder, name, heard, stored) for name in plan.audio_names]
+        sounds = [await self._rendition(name, heard, stored) for name in plan.audio_names]
         self._require_complete()
         every = [*rungs, *sounds]
         relay = Relay(dict(chain.from_iterable(_served(rendition) for rendition in every)))
         await self._make_pictures(folder, rungs, relay)
         captions = await self._captions(folder)
-        for each in every:
-            home = folder / OUTPUT / "hls" / each.name
-            home.mkdir(parents=True)
-            (home / PLAYLIST).write_text(each.playlist.text)
         size = await self._join(folder, [rungs[0], *sounds[:1]], relay, work)
         pictures = [each.playlist for each in rungs]
         audios = [
@@ -79,7 +77,15 @@ class Assembly:
             for each, track in zip(sounds, plan.probe.audios, strict=True)
         ]
         return await asyncio.to_thread(
-            describe_output, folder, plan, video_id, pictures, audios, mp4_size_bytes=size, captions=captions
+            describe_output,
+            JobFiles(folder),
+            plan,
+            video_id,
+            pictures,
+            audios,
+            inits=[each.init for each in rungs],
+            mp4_size_bytes=size,
+            captions=captions,
         )
 
     async def _make_pictures(self, folder: Path, rungs: list[_Rendition], relay: Relay) -> None:
@@ -149,9 +155,7 @@ class Assembly:
         counts = [plan.segment] * full + ([rest] if rest else [])
         return [float(count / plan.probe.rate) for count in counts]
 
-    async def _rendition(
-        self, folder: Path, name: str, lengths: list[float], stored: dict[str, StoredObject]
-    ) -> _Rendition:
+    async def _rendition(self, name: str, lengths: list[float], stored: dict[str, StoredObject]) -> _Rendition:
         made = self._made
         names = [f"{made.prefix}{INIT}", *(made.segment_name(number) for number in range(len(lengths)))]
         files: dict[str, StoredObject] = {}
@@ -160,16 +164,13 @@ class Assembly:
             if file is None or file.size == 0:
                 raise FallBackError(f"{name}/{each} is missing")
             files[each] = file
-        # Kept beside the output, for it is there already: only its parameters are looked at.
-        home = folder / "inits" / name
-        home.mkdir(parents=True)
         init = files[names[0]]
-        (home / names[0]).write_bytes(await init.read(0, init.size))
         sizes = [file.size for file in files.values()]
         return _Rendition(
             name=name,
+            init=await init.read(0, min(init.size, INIT_BYTES)),
             files=files,
-            playlist=measured(home / names[0], [Path(each) for each in names[1:]], lengths, sizes),
+            playlist=measured(names[0], names[1:], lengths, sizes),
         )
 
 

@@ -14,14 +14,15 @@ from vodstack_worker.codecs import CAPTION_WHITELIST
 from vodstack_worker.confine import CANNOT_RUN
 from vodstack_worker.containers import DEMUXERS
 from vodstack_worker.cues import read_cues, write_cues
-from vodstack_worker.errors import ToolError
+from vodstack_worker.errors import RetryError, ToolError
 from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import caption_playlist
 from vodstack_worker.probed import MAX_STREAMS
 from vodstack_worker.scratch import make_folder, require_disk
+from vodstack_worker.tool_files import JobFiles
 
-_RAW = "captions"
+_RAW = "raw-captions"
 _MOST_BYTES = 2 * 1024 * 1024
 _MAX_ALLOCATION_BYTES = 64 * 1024 * 1024
 _WALL_SECONDS = 600.0
@@ -41,7 +42,7 @@ async def make_captions(
     if probe.corrections.pieces:
         log.warning("captions left out", count=len(probe.captions), reason="timestamps jump")
         return []
-    make_folder(folder, _RAW, limits.uid)
+    make_folder(folder, f"{OUTPUT}/{_RAW}", limits.uid)
     wall = _WALL_SECONDS + probe.facts.duration_seconds
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
     arguments = caption_arguments(plan, source, bounded.cpu_seconds)
@@ -78,7 +79,15 @@ def _output(number: int, index: int) -> list[str]:
     return [
         *("-map", f"0:{index}", "-map_metadata", "-1", "-map_chapters", "-1", "-c:s", "webvtt"),
         # A byte more than is taken, so that a track that was cut off is told from one that just fits.
-        *("-avoid_negative_ts", "disabled", "-fs", str(_MOST_BYTES + 1), "-f", "webvtt", f"{_RAW}/{number}.vtt"),
+        *(
+            "-avoid_negative_ts",
+            "disabled",
+            "-fs",
+            str(_MOST_BYTES + 1),
+            "-f",
+            "webvtt",
+            f"{OUTPUT}/{_RAW}/{number}.vtt",
+        ),
     ]
 
 
@@ -89,21 +98,20 @@ def _require_end(ending: Ending) -> None:
 
 
 def _write(folder: Path, plan: Plan) -> list[CaptionFile]:
-    home = folder / OUTPUT / CAPTIONS
-    home.mkdir(parents=True)
+    files = JobFiles(folder)
     duration = plan.probe.facts.duration_seconds
     made: list[CaptionFile] = []
     for number, track in enumerate(plan.probe.captions):
-        raw = folder / _RAW / f"{number}.vtt"
-        if not raw.is_file() or raw.stat().st_size > _MOST_BYTES:
+        try:
+            raw = files.read(f"{_RAW}/{number}.vtt", _MOST_BYTES)
+        except RetryError:
             continue
-        found = read_cues(raw.read_text("utf-8", "replace"), before=_LEAD_SECONDS, length=duration)
-        raw.unlink()
+        found = read_cues(raw.decode("utf-8", "replace"), before=_LEAD_SECONDS, length=duration)
         text = write_cues(found).encode()
         if not found or len(text) > _MOST_BYTES:
             continue
         file = CaptionFile(track=track, name=str(number), size_bytes=len(text))
-        (home / f"{file.name}.vtt").write_bytes(text)
-        (home / f"{file.name}.m3u8").write_text(caption_playlist(file, duration))
+        files.write(f"{CAPTIONS}/{file.name}.vtt", text)
+        files.write(f"{CAPTIONS}/{file.name}.m3u8", caption_playlist(file, duration).encode())
         made.append(file)
     return made

@@ -5,25 +5,25 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from vodstack_contracts.objects import original_key
-from vodstack_worker.arguments import INIT, OUTPUT
+from vodstack_worker.arguments import INIT
 from vodstack_worker.departures import send_as_written
 from vodstack_worker.errors import GiveUpError
 from vodstack_worker.media_check import blaming_tools
 from vodstack_worker.media_process import Limits
 from vodstack_worker.memory import fitting_threads
-from vodstack_worker.plans import ChunkPlan, Share
+from vodstack_worker.plans import Chunk, ChunkPlan, Share
 from vodstack_worker.probed import SOURCE
 from vodstack_worker.publish import send_files, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.scratch import Scratch
-from vodstack_worker.segments import ChunkResult, check_audio, check_chunk
+from vodstack_worker.segments import ChunkResult, check_audio, check_chunk, segments_of
 from vodstack_worker.settings import Settings
+from vodstack_worker.tool_files import JobFiles
 from vodstack_worker.transcode import encode
 from vodstack_worker.work import Work
 
@@ -63,15 +63,16 @@ class ChunkEncoder:
         )
         start = time.monotonic()
         with self._scratch.job() as folder:
+            files = JobFiles(folder)
             limits = replace(self._limits, pause_bytes=self._sound_bytes if chunk is None else 0)
             run = encode(folder, plan, limits, work.advance, share=share, relay=relay)
             sent: dict[str, list[str]] = {}
             try:
                 with work.in_encode():
                     if chunk is None:
-                        send = partial(self._send_sound, folder, made.video_id, work, relay)
-                        homes = [folder / OUTPUT / "hls" / name for name in plan.audio_names]
-                        log, sent = await send_as_written(run, homes, send)
+                        send = partial(self._send_sound, files, made.video_id, work, relay)
+                        homes = [f"hls/{name}" for name in plan.audio_names]
+                        log, sent = await send_as_written(run, files, homes, send, made.prefix)
                     else:
                         log = await run
             except GiveUpError:
@@ -84,24 +85,35 @@ class ChunkEncoder:
                 result = await asyncio.to_thread(check_audio, folder, made, sent, log, seconds)
             else:
                 result = await asyncio.to_thread(check_chunk, folder, made, chunk, log, seconds)
-            media = sorted((folder / OUTPUT).rglob("*.m4s"))
-            # All chunks have the same init segments, so those of the first will do.
-            inits = sorted((folder / OUTPUT).rglob(f"*{INIT}")) if chunk is None or chunk.number == 0 else []
-            await self._send(folder, made.video_id, work, [*media, *inits], work.advance)
+            names = _left_to_send(made, chunk, sent, len(result.lengths))
+            await self._send(files, made.video_id, work, names, work.advance)
         return result
 
-    async def _send_sound(self, folder: Path, video_id: str, work: Work, relay: Relay, files: list[Path]) -> None:
+    async def _send_sound(self, files: JobFiles, video_id: str, work: Work, relay: Relay, names: list[str]) -> None:
         """Not what followed on a read that broke: it might take the place of what another worker made."""
         relay.require_whole()
-        await self._send(folder, video_id, work, files, lambda _: None)
+        await self._send(files, video_id, work, names, lambda _: None)
 
     async def _send(
-        self, folder: Path, video_id: str, work: Work, files: list[Path], on_progress: Callable[[float], None]
+        self, files: JobFiles, video_id: str, work: Work, names: list[str], on_progress: Callable[[float], None]
     ) -> None:
         bucket = self._settings.bucket
-        await send_files(self._s3, bucket, folder, video_id, [files], keys=work.keys, on_progress=on_progress)
-        work.count_bytes("out", sum(path.stat().st_size for path in files))
+        size = await send_files(self._s3, bucket, files, video_id, [names], keys=work.keys, on_progress=on_progress)
+        work.count_bytes("out", size)
 
     async def withdraw(self, work: Work) -> None:
         """Take back what was published, for a plan that is no longer wanted."""
         await withdraw(self._s3, self._settings.bucket, work.keys)
+
+
+def _left_to_send(made: ChunkPlan, chunk: Chunk | None, sent: dict[str, list[str]], segments: int) -> list[str]:
+    """The files of a job that are to be sent now: by the plan, whatever else lies there."""
+    if chunk is None:
+        return [
+            f"hls/{home}/{name}"
+            for home in made.plan.audio_names
+            for name in [f"{made.prefix}{INIT}", *map(made.segment_name, range(len(sent[home]), segments))]
+        ]
+    # All chunks have the same init segments, so those of the first will do.
+    inits = [f"{made.prefix}{INIT}"] if chunk.number == 0 else []
+    return [f"hls/{rung.name}/{name}" for rung in made.plan.rungs for name in [*inits, *segments_of(made, chunk)]]

@@ -3,6 +3,7 @@
 docs/adr/0082-what-was-made-is-compared.md
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from vodstack_worker.errors import IncompleteError, MismatchError
 from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.fragments import Fragments, read_fragments
 from vodstack_worker.plans import Plan
+from vodstack_worker.playlists import list_segments
 from vodstack_worker.probed import AudioTrack
+from vodstack_worker.tool_files import MEDIA_BYTES, JobFiles
 
 # An encoder of AAC works in frames of so many samples; one is put before the first, and the last is filled up.
 AAC_SAMPLES = 1024
@@ -27,30 +30,31 @@ _SILENT_SECONDS = 1.0
 _MOST_SILENT = 1 / 3
 
 
-def count_frames(home: Path, plan: Plan, first: int = 0, prefix: str = "") -> int:
+def count_frames(files: JobFiles, names: Sequence[str], plan: Plan, first: int = 0) -> int:
     """Frames of one rendition's segments, which follow one another from frame `first` on. Raises MismatchError."""
     frames = 0
-    for path in sorted(home.glob(f"{prefix}*.m4s")):
-        found = read_segment(path)
+    for name in names:
+        found = read_segment(files, name)
         begins = Fraction((first + frames) * plan.timescale) / plan.probe.rate
         if found.begins != begins:
-            raise MismatchError(f"{home.name}: {path.name} begins at {found.begins} of {plan.timescale}, not {begins}")
+            raise MismatchError(f"{name} begins at {found.begins} of {plan.timescale}, not {begins}")
         frames += found.samples
     return frames
 
 
-def read_segment(path: Path) -> Fragments:
-    """Raises MismatchError where nothing is in it."""
+def read_segment(files: JobFiles, name: str) -> Fragments:
+    """Raises MismatchError where nothing is in it, RetryError where it is no file."""
     try:
-        found = read_fragments(path)
+        with files.open(name, MEDIA_BYTES) as file:
+            found = read_fragments(file)
     except ValueError as error:
-        raise MismatchError(f"{path.name} is no segment: {error}") from error
+        raise MismatchError(f"{name} is no segment: {error}") from error
     if found.samples == 0:
-        raise MismatchError(f"{path.name} is empty")
+        raise MismatchError(f"{name} is empty")
     return found
 
 
-def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning]:
+def require_complete(folder: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning]:
     """What little is missing of a video that was encoded in one pass.
 
     Raises IncompleteError, MismatchError, or GiveUpError where no other way gives more.
@@ -62,10 +66,11 @@ def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning
     missing = max(cut_off, _lost(log.decoded.get(plan.probe.video_index), _seconds(plan)))
     if missing > plan.tolerance_seconds:
         raise IncompleteError(missing, plan.probe.facts.duration_seconds)
+    files = JobFiles(folder)
     for rung in plan.rungs:
-        require_frames(count_frames(hls / rung.name, plan), plan)
+        require_frames(count_frames(files, _segments(files, rung.name), plan), plan)
     for name in plan.audio_names:
-        require_audio(sum(read_segment(path).duration for path in (hls / name).glob("*.m4s")), plan)
+        require_audio(sum(read_segment(files, each).duration for each in _segments(files, name)), plan)
     silent = _silently_lost(plan, log)
     if silent > max(plan.tolerance_seconds, _MOST_SILENT * _seconds(plan)):
         raise IncompleteError(silent, plan.probe.facts.duration_seconds)
@@ -73,6 +78,11 @@ def require_complete(hls: Path, plan: Plan, log: EncodeLog) -> list[VideoWarning
     warnings = [_frames_missing(missing)] if missing > 1 / rate else []
     lost = max((lost_audio(track, log) for track in plan.probe.audios), default=0.0)
     return [*warnings, *audio_warnings(lost), *warn_of_late_audio(log.late)]
+
+
+def _segments(files: JobFiles, name: str) -> list[str]:
+    home = f"hls/{name}"
+    return [f"{home}/{segment}" for segment in list_segments(files, home).segments]
 
 
 def require_frames(frames: int, plan: Plan) -> None:

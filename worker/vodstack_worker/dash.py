@@ -94,7 +94,7 @@ def _template(playlist: MediaPlaylist) -> list[str]:
         elapsed += Fraction(length)
         boundaries.append(round(elapsed * _TIMESCALE))
     lengths = [after - before for before, after in pairwise(boundaries)]
-    names = playlist.init.name.removesuffix(INIT)
+    names = playlist.init.removesuffix(INIT)
     files = f'initialization="$RepresentationID$/{names}{INIT}" media="$RepresentationID$/{names}$Number%05d$.m4s"'
     lines = [f'<SegmentTemplate timescale="{_TIMESCALE}" startNumber="0" {files}>', "<SegmentTimeline>"]
     start = 0

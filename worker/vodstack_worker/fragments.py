@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 _HEAD_BYTES = 8
 _LARGE_HEAD_BYTES = 16
 _LARGEST_MOOF_BYTES = 16 * 1024 * 1024
+_LARGEST_BOX_BYTES = 1024**4
 _WORD = 4
 _TFHD_DEFAULT_DURATION = 0x8
 # Optional fields of a track fragment's header that come before the default duration, by their flags, in bytes.
@@ -27,21 +27,20 @@ class Fragments:
     duration: int
 
 
-def read_fragments(path: Path) -> Fragments:
+def read_fragments(file: BinaryIO) -> Fragments:
     """What a segment says of its samples. One without any has none; what is no segment raises ValueError."""
     begins, samples, duration = -1, 0, 0
-    with path.open("rb") as file:
-        for moof in _moofs(file):
-            default = 0
-            for kind, content in _boxes(moof, inside=frozenset({b"traf"})):
-                if kind == b"tfhd":
-                    default = _default_duration(content)
-                elif kind == b"tfdt" and begins < 0:
-                    begins = int.from_bytes(content[4:12] if content[0] == 1 else content[4:8])
-                elif kind == b"trun":
-                    count = int.from_bytes(content[4:8])
-                    samples += count
-                    duration += _run_duration(content, count, default)
+    for moof in _moofs(file):
+        default = 0
+        for kind, content in _boxes(moof, inside=frozenset({b"traf"})):
+            if kind == b"tfhd":
+                default = _default_duration(content)
+            elif kind == b"tfdt" and begins < 0:
+                begins = int.from_bytes(content[4:12] if content[:1] == b"\1" else content[4:8])
+            elif kind == b"trun":
+                count = int.from_bytes(content[4:8])
+                samples += count
+                duration += _run_duration(content, count, default)
     return Fragments(begins=begins, samples=samples, duration=duration)
 
 
@@ -51,7 +50,7 @@ def _moofs(file: BinaryIO) -> Iterator[bytes]:
         size, kind, length = int.from_bytes(head[:_WORD]), head[_WORD:], _HEAD_BYTES
         if size == 1:
             size, length = int.from_bytes(file.read(_HEAD_BYTES)), _LARGE_HEAD_BYTES
-        if size < length:
+        if not length <= size <= _LARGEST_BOX_BYTES:
             raise ValueError(f"a box of {size} bytes")
         if kind == b"moof" and size <= _LARGEST_MOOF_BYTES:
             yield file.read(size - length)
@@ -87,4 +86,4 @@ def _run_duration(trun: bytes, count: int, default: int) -> int:
         return count * default
     start = 8 + sum(length for flag, length in _TRUN_BEFORE.items() if flags & flag)
     step = _WORD * sum(1 for flag in _TRUN_FIELDS if flags & flag)
-    return sum(int.from_bytes(trun[at : at + _WORD]) for at in range(start, start + count * step, step))
+    return sum(int.from_bytes(trun[at : at + _WORD]) for at in range(start, min(start + count * step, len(trun)), step))

@@ -1,6 +1,6 @@
-"""The caged process that joins segments to one MP4: pieces of it go to a descriptor, then counts to stdout, as JSON.
+"""The sandboxed process that joins segments to one MP4: pieces of it go to a descriptor, counts to stdout, as JSON.
 
-`python -I -m vodstack_worker.join_entry CAGE DESCRIPTOR INDEX_BYTES PLAYLIST...`, each served by the worker.
+`python -I -m vodstack_worker.join_entry SANDBOX DESCRIPTOR INDEX_BYTES PLAYLIST...`, each served by the worker.
 """
 
 import json
@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from vodstack_worker.confine import PORT, confine, read_cage
+from vodstack_worker.confine import PORT, confine, read_sandbox
 from vodstack_worker.containers import DEMUXERS, PROTOCOLS
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE
@@ -60,9 +60,9 @@ class Outlet:
 
 def main() -> None:
     """Confine, join, print."""
-    cage, descriptor, index_bytes, *playlists = sys.argv[1:]
+    sandbox, descriptor, index_bytes, *playlists = sys.argv[1:]
     import_all()
-    port = confine(read_cage(cage))
+    port = confine(read_sandbox(sandbox))
     addresses = [playlist.replace(PORT, str(port)) for playlist in playlists]
     try:
         counts = _join(addresses, Outlet(int(descriptor)), int(index_bytes))

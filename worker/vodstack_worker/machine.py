@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -45,15 +46,25 @@ def _group_limits() -> Iterator[int]:
                 break
 
 
-def resident_bytes(process: int) -> int:
-    """What a process and those that it began hold in memory together; nothing for those that are gone."""
+@dataclass(frozen=True)
+class Usage:
+    """What a process and those that it began take together."""
+
+    resident_bytes: int = 0
+    threads: int = 0
+    processes: int = 0
+
+
+def usage_of(process: int) -> Usage:
+    """Nothing for those that are gone."""
     try:
         leader = psutil.Process(process)
         tree = [leader, *leader.children(recursive=True)]
     except psutil.Error:
-        return 0
-    total = 0
+        return Usage()
+    resident = threads = 0
     for each in tree:
-        with suppress(psutil.Error):
-            total += each.memory_info().rss
-    return total
+        with suppress(psutil.Error), each.oneshot():
+            resident += each.memory_info().rss
+            threads += each.num_threads()
+    return Usage(resident, threads, len(tree))

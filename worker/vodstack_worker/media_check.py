@@ -13,21 +13,35 @@ import imageio_ffmpeg
 import msgspec
 
 from vodstack_contracts.videos import FailureCode
-from vodstack_worker.confine import become
+from vodstack_worker.confine import WRITABLE, become
 from vodstack_worker.errors import GiveUpError, InstallationError, RetryError, ToolError
 from vodstack_worker.media_process import Ending, Limits, run_module, run_tool
 from vodstack_worker.probe import probe
 from vodstack_worker.probed import SOURCE
-from vodstack_worker.sandbox_report import Wall, own_network
+from vodstack_worker.relay import Relay
+from vodstack_worker.sandbox_report import READABLE_FILE, Layer, own_network
 from vodstack_worker.scratch import Scratch
+from vodstack_worker.tool_files import JobFiles
 
-# Any Linux gives these, to every process. Without them a media tool is hardly held at all.
-_REQUIRED = frozenset({Wall.PRIVILEGES, Wall.PARENT, Wall.MEMORY})
+# In a pod, whose worker is not root, neither another user nor another network is to be had: other layers do for both.
+_SPARED = frozenset({Layer.OWN_USER, Layer.OWN_NETWORK})
+_REQUIRED = frozenset(Layer) - _SPARED
+_SECCOMP = "allow seccomp filters (the profile RuntimeDefault does), on x86-64 or arm64"
+_REMEDIES = {
+    Layer.FILES: "use a kernel of 5.13 or later that lists `landlock` among its security modules",
+    Layer.SOCKETS: _SECCOMP,
+    Layer.RELAY: f"use a kernel of 5.9 or later, and {_SECCOMP}",
+    Layer.SYSTEM_CALLS: _SECCOMP,
+    Layer.PROCESSES: _SECCOMP,
+    Layer.SIGNALS: _SECCOMP,
+}
 _CAPTIONS = "captions.srt"
+_CLIP = "clip"
+_MOST_CLIP_BYTES = 16 * 1024 * 1024
 _MAKE_CLIP = (
     *("-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10:duration=1"),
     *("-f", "lavfi", "-i", "sine=duration=1", "-f", "srt", "-i", _CAPTIONS, "-map", "0", "-map", "1", "-map", "2"),
-    *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-c:s", "srt", "-f", "matroska", SOURCE),
+    *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-c:s", "srt", "-f", "matroska", f"{WRITABLE}/{_CLIP}"),
 )
 _CHECK_SECONDS = 60
 
@@ -50,25 +64,30 @@ def choose_user(wanted: int) -> int:
     return wanted if status == 0 else 0
 
 
-async def check_media_tools(scratch: Scratch, limits: Limits, *, require: bool) -> frozenset[Wall]:
-    """Make a clip with ffmpeg and probe it, sandboxed as for a video, and return the walls that stand.
+async def check_media_tools(scratch: Scratch, limits: Limits, *, require: bool) -> frozenset[Layer]:
+    """Make a clip with ffmpeg and probe it, sandboxed as for a video, and return the layers that stand.
 
-    Raises InstallationError where a tool does not do its work, and, with `require`, where a wall is missing that any
-    Linux gives.
+    Raises InstallationError where a tool does not do its work, and, with `require`, where a layer is missing.
     """
-    with scratch.job() as folder:
+    with scratch.job() as folder, scratch.job() as other:
         try:
-            walls = await _standing_walls(folder, limits)
+            layers = await _standing_layers(folder, other, limits)
             await _process_clip(folder, limits)
         except (OSError, RuntimeError, GiveUpError, RetryError, msgspec.DecodeError) as error:
             raise InstallationError(_sentence(str(error), scratch, limits)) from error
-    missing = sorted(_REQUIRED - walls)
+    missing = sorted(_REQUIRED - layers)
     if require and missing:
-        raise InstallationError(
-            f"the sandbox of media tools lacks {', '.join(missing)} on {sys.platform}: run the worker on Linux, "
-            "or set VODSTACK_SANDBOX=best-effort where all videos come from people whom you trust"
-        )
-    return walls
+        raise InstallationError(_lacking(missing))
+    return layers
+
+
+def _lacking(missing: list[Layer]) -> str:
+    remedies = list(dict.fromkeys(_REMEDIES.get(layer, "run the worker on Linux") for layer in missing))
+    return (
+        f"the sandbox of media tools lacks {', '.join(missing)} on {sys.platform} ({os.uname().release}): "
+        f"{'; '.join(remedies)}. Or set services.worker.cage (VODSTACK_SANDBOX) to best-effort where all videos come "
+        "from people whom you trust"
+    )
 
 
 @asynccontextmanager
@@ -85,16 +104,19 @@ async def blaming_tools(scratch: Scratch, limits: Limits) -> AsyncGenerator[None
         raise
 
 
-async def _standing_walls(folder: Path, limits: Limits) -> frozenset[Wall]:
-    ending = await run_module("vodstack_worker.sandbox_report", [str(os.getuid()), own_network()], folder, limits)
+async def _standing_layers(folder: Path, other: Path, limits: Limits) -> frozenset[Layer]:
+    (other / READABLE_FILE).write_bytes(b"")
+    arguments = [str(os.getuid()), own_network(), str(other)]
+    ending = await run_module("vodstack_worker.sandbox_report", arguments, folder, limits, relay=Relay({}))
     _require_success(ending, "the sandbox")
-    return frozenset(msgspec.json.decode(ending.stdout, type=list[Wall]))
+    return frozenset(msgspec.json.decode(ending.stdout, type=list[Layer]))
 
 
 async def _process_clip(folder: Path, limits: Limits) -> None:
     (folder / _CAPTIONS).write_text("1\n00:00:00,000 --> 00:00:00,500\nword\n\n")
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     _require_success(await run_tool(ffmpeg, _MAKE_CLIP, folder, limits), ffmpeg)
+    (folder / SOURCE).write_bytes(JobFiles(folder).read(_CLIP, _MOST_CLIP_BYTES))
     found = await probe(folder, limits, max_duration=_CHECK_SECONDS)
     if not found.audios or len(found.captions) != 1:
         raise RetryError(f"the probe of a clip with audio and captions found {found.facts}")

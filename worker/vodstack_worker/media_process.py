@@ -1,4 +1,4 @@
-"""How any tool that opens a client's file is run: in its own session, caged, bounded in time, output and scratch."""
+"""How any tool that opens a client's file is run: in a session and a sandbox, bounded in time, output and scratch."""
 
 import asyncio
 import os
@@ -7,14 +7,15 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from vodstack_worker import confine
 from vodstack_worker.errors import RetryError
-from vodstack_worker.machine import resident_bytes
+from vodstack_worker.machine import Usage, usage_of
+from vodstack_worker.pipe_ends import open_pipe
+from vodstack_worker.process_tree import end_tree, kill_tree, signal_group, start
 from vodstack_worker.scratch import used_bytes
 
 _OPEN_FILES = 256
@@ -26,6 +27,12 @@ _SHORTEST_PAUSE_SECONDS = 0.1
 # About as fast as a process can fill memory. A look takes the core from the encoder: none comes before it has to.
 _FILL_BYTES_PER_SECOND = 4 * 1024**3
 _WALL_TIME = "wall time"
+# Output that lies in the pipes when a tool ends is read in no time; whoever else holds them open is not waited for.
+_LAST_OUTPUT_SECONDS = 5.0
+# An encode takes some threads for each core and rendition. The kernel's own bound is on all of a user's tools.
+_MOST_THREADS = 2048
+_MOST_PROCESSES = 64
+_MOST_TASKS = 4096
 # A bound for the moment between two looks. A tool's address space is a multiple of what it holds: arenas, stacks.
 _ADDRESS_BYTES = 8 * 1024**3
 _ADDRESS_FACTOR = 2
@@ -33,7 +40,7 @@ _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
 class FileServer(Protocol):
-    """Gives a caged tool files by address: it answers on the socket that comes through `control`."""
+    """Gives a sandboxed tool files by address: it answers at what comes through `control`."""
 
     @property
     def waited_seconds(self) -> float: ...
@@ -87,8 +94,8 @@ async def run_tool(
     `on_line` gets each line of stdout, `on_log` each of stderr, and says whether it is to be kept.
     What `relay` serves is all that it gets to see of the network. Raises RetryError where waiting took the time.
     """
-    cage = [sys.executable, "-I", "-S", confine.__file__]
-    return await _confined(cage, [program, *arguments], folder, limits, on_line=on_line, on_log=on_log, relay=relay)
+    command = [sys.executable, "-I", "-S", confine.__file__]
+    return await _confined(command, [program, *arguments], folder, limits, on_line=on_line, on_log=on_log, relay=relay)
 
 
 async def run_module(
@@ -100,7 +107,7 @@ async def run_module(
     relay: FileServer | None = None,
     descriptors: Sequence[int] = (),
 ) -> Ending:
-    """Run a module of ours that confines itself, once its imports are done, by the cage in its first argument.
+    """Run a module of ours that confines itself, once its imports are done, by the sandbox in its first argument.
 
     It inherits `descriptors`, under the same numbers. Raises RetryError as `run_tool` does.
     """
@@ -119,22 +126,22 @@ async def _confined(
     relay: FileServer | None = None,
     descriptors: Sequence[int] = (),
 ) -> Ending:
-    listeners = (on_line, on_log)
+    output = _Output(on_line, on_log)
     if relay is None:
-        whole = [*command, _cage(limits, confine.NO_DOOR), *arguments]
-        return await _run(whole, folder, limits, listeners, descriptors)
+        whole = [*command, _sandbox(limits, confine.NO_CONTROL), *arguments]
+        return await _run(whole, folder, limits, output, descriptors)
     waited = relay.waited_seconds
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        whole = [*command, _cage(limits, theirs.fileno()), *arguments]
-        run = asyncio.create_task(_run(whole, folder, limits, listeners, (theirs.fileno(), *descriptors)))
+        whole = [*command, _sandbox(limits, theirs.fileno()), *arguments]
+        run = asyncio.create_task(_run(whole, folder, limits, output, (theirs.fileno(), *descriptors)))
         answers = asyncio.create_task(relay.answer(ours))
         try:
             ending = await run
         finally:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
-            # Ends the wait for a door that was never opened.
+            # Ends the wait for what was never sent.
             theirs.close()
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
@@ -144,77 +151,75 @@ async def _confined(
     return ending
 
 
-def _cage(limits: Limits, door: int) -> str:
-    return confine.write_cage(
+def _sandbox(limits: Limits, control: int) -> str:
+    return confine.write_sandbox(
         memory_bytes=limits.memory_bytes,
         address_bytes=_ADDRESS_BYTES + _ADDRESS_FACTOR * limits.memory_bytes,
         cpu_seconds=limits.cpu_seconds,
         file_bytes=limits.scratch_bytes,
         open_files=_OPEN_FILES,
+        tasks=_MOST_TASKS,
         uid=limits.uid,
         parent=os.getpid(),
-        door=door,
+        control=control,
     )
 
 
-async def _run(
-    command: list[str],
-    folder: Path,
-    limits: Limits,
-    listeners: tuple[Callable[[str], None] | None, Callable[[str], bool] | None],
-    descriptors: Sequence[int],
-) -> Ending:
-    on_line, on_log = listeners
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env=_ENVIRONMENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        pass_fds=descriptors,
-        limit=_LINE_BYTES,
-    )
-    stdout = bytearray()
-    tail: deque[str] = deque(maxlen=_STDERR_LINES)
+class _Output:
+    """What is kept of a tool's output: the beginning of stdout, the end of stderr."""
 
-    def keep(line: bytes) -> None:
-        if on_line:
-            on_line(line.decode(errors="replace").strip())
-        elif len(stdout) < _STDOUT_BYTES:
-            stdout.extend(line)
+    def __init__(self, on_line: Callable[[str], None] | None, on_log: Callable[[str], bool] | None) -> None:
+        self._on_line = on_line
+        self._on_log = on_log
+        self.stdout = bytearray()
+        self.tail: deque[str] = deque(maxlen=_STDERR_LINES)
 
-    def keep_log(line: bytes) -> None:
+    def keep(self, line: bytes) -> None:
+        if self._on_line:
+            self._on_line(line.decode(errors="replace").strip())
+        elif len(self.stdout) < _STDOUT_BYTES:
+            self.stdout.extend(line)
+
+    def keep_log(self, line: bytes) -> None:
         text = line.decode(errors="replace")
-        if on_log is None or on_log(text):
-            tail.append(text[:500])
+        if self._on_log is None or self._on_log(text):
+            self.tail.append(text[:500])
 
-    readers = [
-        asyncio.create_task(_each_line(process.stdout, keep)),
-        asyncio.create_task(_each_line(process.stderr, keep_log)),
-    ]
-    watch = asyncio.create_task(_watch(process, folder, limits))
-    try:
-        await asyncio.gather(process.wait(), *readers)
-        watch.cancel()
-        exceeded = None if watch.cancelled() or not watch.done() else watch.result()
-    finally:
-        watch.cancel()
-        _signal_group(process, signal.SIGKILL)
-        await process.wait()
-        await asyncio.gather(watch, *readers, return_exceptions=True)
+
+async def _run(command: list[str], folder: Path, limits: Limits, output: _Output, descriptors: Sequence[int]) -> Ending:
+    async with open_pipe(_LINE_BYTES) as (stdout, out), open_pipe(_LINE_BYTES) as (stderr, log):
+        try:
+            streams = {"stdin": asyncio.subprocess.DEVNULL, "stdout": out, "stderr": log}
+            process = await start(command, cwd=folder, env=_ENVIRONMENT, pass_fds=descriptors, **streams)
+        finally:
+            os.close(out)
+            os.close(log)
+        readers = [
+            asyncio.create_task(_each_line(stdout, output.keep)),
+            asyncio.create_task(_each_line(stderr, output.keep_log)),
+        ]
+        watch = asyncio.create_task(_watch(process, folder, limits))
+        try:
+            await process.wait()
+            exceeded = watch.result() if watch.done() else None
+        finally:
+            watch.cancel()
+            await end_tree(process)
+            await asyncio.wait(readers, timeout=_LAST_OUTPUT_SECONDS)
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(watch, *readers, return_exceptions=True)
     return Ending(
         code=process.returncode or 0,
-        stdout=bytes(stdout),
-        stderr="".join(tail),
+        stdout=bytes(output.stdout),
+        stderr="".join(output.tail),
         exceeded=exceeded or _limit_of_signal(process.returncode),
     )
 
 
-async def _each_line(stream: asyncio.StreamReader | None, keep: Callable[[bytes], None]) -> None:
+async def _each_line(stream: asyncio.StreamReader, keep: Callable[[bytes], None]) -> None:
     """Read to the end whatever comes; of a line beyond the limit only pieces are kept."""
-    while stream is not None and not stream.at_eof():
+    while not stream.at_eof():
         try:
             line = await stream.readuntil(b"\n")
         except asyncio.IncompleteReadError as rest:
@@ -232,21 +237,23 @@ async def _watch(process: asyncio.subprocess.Process, folder: Path, limits: Limi
     pause = _SHORTEST_PAUSE_SECONDS
     while True:
         await asyncio.sleep(min(pause, max(0.0, end - loop.time())))
-        resident, used = await asyncio.to_thread(_look_at, process.pid, folder)
-        if resident > limits.memory_bytes:
-            exceeded = "memory"
-        elif loop.time() >= end:
-            exceeded = _WALL_TIME
-        elif used > limits.scratch_bytes:
-            exceeded = "scratch space"
+        usage, used = await asyncio.to_thread(_look_at, process.pid, folder, limits)
+        exceeded = _limit_of_usage(usage, used, limits) or (_WALL_TIME if loop.time() >= end else "")
+        if exceeded:
+            kill_tree(process)
+            return exceeded
+        if limits.pause_bytes:
+            signal_group(process, signal.SIGSTOP if used > limits.pause_bytes else signal.SIGCONT)
         else:
-            if limits.pause_bytes:
-                _signal_group(process, signal.SIGSTOP if used > limits.pause_bytes else signal.SIGCONT)
-            else:
-                pause = _pause_before_limit(limits.memory_bytes - resident)
-            continue
-        _signal_group(process, signal.SIGKILL)
-        return exceeded
+            pause = _pause_before_limit(limits.memory_bytes - usage.resident_bytes)
+
+
+def _limit_of_usage(usage: Usage, used: int, limits: Limits) -> str:
+    if usage.resident_bytes > limits.memory_bytes:
+        return "memory"
+    if used > limits.scratch_bytes:
+        return "scratch space"
+    return "threads" if usage.threads > _MOST_THREADS or usage.processes > _MOST_PROCESSES else ""
 
 
 def _pause_before_limit(spare_bytes: int) -> float:
@@ -254,16 +261,9 @@ def _pause_before_limit(spare_bytes: int) -> float:
     return min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, wanted))
 
 
-def _look_at(process: int, folder: Path) -> tuple[int, int]:
-    """Bytes in memory and in the folder."""
-    return resident_bytes(process), used_bytes(folder)
-
-
-def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        # macOS answers EPERM for a group whose members are all zombies.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+def _look_at(process: int, folder: Path, limits: Limits) -> tuple[Usage, int]:
+    """What a process and those that it began take, and the bytes in the folder."""
+    return usage_of(process), used_bytes(folder, limits.scratch_bytes)
 
 
 def _limit_of_signal(code: int | None) -> str | None:

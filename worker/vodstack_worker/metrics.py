@@ -1,9 +1,10 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from vodstack_contracts import metrics as names
 from vodstack_contracts.videos import FailureCode, Stage, Way
+from vodstack_worker.sandbox_report import Layer
 
 FALLEN_BACK = "fallen_back"
 
@@ -63,12 +64,20 @@ class Metrics:
         self.chunk_messages = self._gauge(
             names.CHUNK_QUEUE_MESSAGES, "About how many messages the chunks queue holds", "state"
         )
+        self._sandbox = self._gauge(
+            names.WORKER_SANDBOX, "Whether a layer of the sandbox of media tools stands: 1, or 0", "layer"
+        )
         self.chunk_age = self._gauge(names.CHUNK_QUEUE_AGE, "Wait of the chunk received last; 0 where no other waits")
         self.waiting = self._gauge(
             names.WAITING_JOBS,
             "About how many jobs wait because their owner has its share, outside the queues",
             "reason",
         )
+
+    def tell_sandbox(self, layers: Collection[Layer]) -> None:
+        """Tell which layers of the sandbox stand, and which do not."""
+        for layer in Layer:
+            self._sandbox.labels(layer=layer.value).set(layer in layers)
 
     def _count(self, name: str, meaning: str, **labels: Iterable[str]) -> Counter:
         counter = Counter(name, meaning, list(labels), registry=self.registry)

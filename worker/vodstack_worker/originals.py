@@ -1,6 +1,7 @@
 """The original in the bucket: found, read in part, or brought to scratch."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,8 +59,9 @@ async def fetch_original(
             "Export it at a lower bit rate.",
         )
     stalled = 0
-    path.touch(_READABLE)  # noqa: ASYNC240 - a matter of microseconds
-    with path.open("wb") as file:
+    # New, and no link that a tool may have left in its place.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _READABLE)
+    with os.fdopen(descriptor, "wb") as file:
         while file.tell() < size:
             before = file.tell()
             try:

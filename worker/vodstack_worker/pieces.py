@@ -1,4 +1,4 @@
-"""An MP4 on its way from the caged process that writes it: pieces with their places, and the parts that they make."""
+"""An MP4 on its way from the sandboxed process that writes it: pieces with their places, and the parts they make."""
 
 from struct import Struct
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +31,10 @@ from vodstack_worker.probed import SOURCE, Probe
 from vodstack_worker.publish import Published, find_published, measure_output, publish, remove_others, withdraw
 from vodstack_worker.relay import Relay, StoredObject
 from vodstack_worker.reopening import lost_jobs
-from vodstack_worker.scratch import Scratch, used_bytes
+from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.thumbnails import make_thumbnails
+from vodstack_worker.tool_files import JobFiles
 from vodstack_worker.transcode import WHOLE, encode, make_mp4, make_poster
 from vodstack_worker.work import Work, progress_of
 
@@ -205,15 +205,15 @@ class Pipeline:
             warnings = await self._encode(folder, plan, work)
             await make_mp4(folder, plan, self._limits)
             await make_poster(folder, plan, self._limits, MP4)
-            smallest = f"{OUTPUT}/hls/{plan.rungs[-1].name}/{PLAYLIST}"
-            duration = read_playlist(folder / smallest).duration
-            await make_thumbnails(folder, plan, self._limits, smallest, duration)
+            smallest = f"hls/{plan.rungs[-1].name}"
+            duration = read_playlist(JobFiles(folder), smallest).duration
+            await make_thumbnails(folder, plan, self._limits, f"{OUTPUT}/{smallest}/{PLAYLIST}", duration)
             captions = await make_captions(folder, plan, self._limits, SOURCE)
             published = await asyncio.to_thread(measure_output, folder, plan, video_id, captions)
         work.rate_transcoding(facts.duration_seconds)
         with work.in_stage(Stage.PUBLISH):
             await self._abort_earlier(video_id)
-            await self._publish(folder, video_id, work)
+            await self._publish(folder, video_id, published, work)
         if way.plan_id:
             await remove_others(self._s3, self._settings.bucket, video_id, work.keys)
         warnings = merged(plan.probe.warnings, warnings)
@@ -225,7 +225,7 @@ class Pipeline:
             return await self._encode_once(folder, plan, work, WHOLE)
         except (IncompleteError, MismatchError, CrashError) as error:
             structlog.get_logger().warning("encoded again, by ffmpeg's own clock", reason=str(error))
-        await asyncio.to_thread(shutil.rmtree, folder / OUTPUT)
+        await asyncio.to_thread(self._scratch.clear, folder)
         try:
             return await self._encode_once(folder, plan, work, Share(own_clock=True))
         except IncompleteError as error:
@@ -239,16 +239,18 @@ class Pipeline:
     async def _encode_once(self, folder: Path, plan: Plan, work: Work, share: Share) -> list[VideoWarning]:
         with work.in_encode():
             log = await encode(folder, plan, self._limits, work.advance, share=share)
-        return await asyncio.to_thread(require_complete, folder / OUTPUT / "hls", plan, log)
+        return await asyncio.to_thread(require_complete, folder, plan, log)
 
     async def _abort_earlier(self, video_id: str) -> None:
         """End uploads that a dead worker left open, whose parts would be kept, and paid for, until they are."""
         await abort_open(self._s3, self._settings.bucket, rendition_prefix(video_id))
 
-    async def _publish(self, folder: Path, video_id: str, work: Work) -> None:
-        bucket = self._settings.bucket
-        await publish(self._s3, bucket, folder, video_id, keys=work.keys, on_progress=work.advance)
-        work.count_bytes("out", await asyncio.to_thread(used_bytes, folder / OUTPUT))
+    async def _publish(self, folder: Path, video_id: str, published: Published, work: Work) -> None:
+        bucket, names = self._settings.bucket, published.names
+        size = await publish(
+            self._s3, bucket, JobFiles(folder), video_id, names, keys=work.keys, on_progress=work.advance
+        )
+        work.count_bytes("out", size)
 
     async def _assemble(self, standing: Standing, record: VideoRecord, way: EncodePlan, work: Work) -> Outcome:
         made = standing.plan
@@ -259,7 +261,7 @@ class Pipeline:
                 published = await assembly.run(folder, work)
             except IncompleteError as error:
                 raise FallBackError(str(error)) from error
-            await self._publish(folder, made.video_id, work)
+            await self._publish(folder, made.video_id, published, work)
         await remove_others(self._s3, self._settings.bucket, made.video_id, work.keys, made.prefix)
         transcoding = round(sum(result.seconds for result in standing.results.values()), 3)
         return Outcome(

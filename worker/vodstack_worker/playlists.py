@@ -5,15 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from vodstack_contracts.videos import AudioRole
+from vodstack_worker.arguments import INIT, PLAYLIST
 from vodstack_worker.audio_tracks import AudioChoice
 from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
+from vodstack_worker.tool_files import INIT_BYTES, MEDIA_BYTES, TEXT_BYTES, JobFiles
 
-_EXTINF = re.compile(r"#EXTINF:([0-9.]+),")
+_EXTINF = re.compile(r"#EXTINF:([0-9]+(?:\.[0-9]+)?),")
 _MAP = re.compile(r'#EXT-X-MAP:URI="([A-Za-z0-9_.-]+)"')
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+\.m4s")
 _AUDIO_GROUP = "audio"
@@ -25,10 +26,10 @@ AUDIO_CODECS_STRING = "mp4a.40.2"
 
 @dataclass(frozen=True, kw_only=True)
 class MediaPlaylist:
-    """One rendition's segments, measured."""
+    """One rendition's segments, measured. Files go by their names in its folder."""
 
-    init: Path
-    segments: list[Path]
+    init: str
+    segments: list[str]
     durations: list[float]
     size_bytes: int
     peak_bitrate: int
@@ -43,7 +44,12 @@ class MediaPlaylist:
 
     @property
     def text(self) -> str:
-        return playlist_text(self.init.name, [segment.name for segment in self.segments], self.durations)
+        return playlist_text(self.init, self.segments, self.durations)
+
+    @property
+    def names(self) -> list[str]:
+        """All of its files but itself."""
+        return [self.init, *self.segments]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,33 +65,44 @@ class AudioRendition:
 class Listing:
     """What a playlist names, whether it is there or not."""
 
-    init: Path
     segments: list[str]
     durations: list[float]
 
 
-def list_segments(path: Path) -> Listing:
-    """Raises RetryError where the playlist is not whole."""
-    text = path.read_text() if path.exists() else ""
+def list_segments(files: JobFiles, home: str, prefix: str = "") -> Listing:
+    """What a tool's playlist names: an init segment, and segments in order, under the names that were asked for.
+
+    Raises RetryError where the playlist is not whole, or names anything else.
+    """
+    text = files.read(f"{home}/{PLAYLIST}", TEXT_BYTES).decode(errors="replace")
     init = _MAP.search(text)
     durations = [float(found) for found in _EXTINF.findall(text)]
     names = [line for line in text.splitlines() if _SEGMENT.fullmatch(line)]
     if init is None or not names or len(names) != len(durations) or "#EXT-X-ENDLIST" not in text:
-        raise RetryError(f"{path.parent.name}: the playlist is not whole")
-    return Listing(init=path.parent / init[1], segments=names, durations=durations)
+        raise RetryError(f"{home}: the playlist is not whole")
+    if init[1] != f"{prefix}{INIT}" or names != [segment_name(number, prefix) for number in range(len(names))]:
+        raise RetryError(f"{home}: the playlist names files that are not of the plan")
+    if not all(math.isfinite(length) for length in durations):
+        raise RetryError(f"{home}: the playlist's lengths are no numbers")
+    return Listing(segments=names, durations=durations)
 
 
-def read_playlist(path: Path) -> MediaPlaylist:
+def segment_name(number: int, prefix: str = "") -> str:
+    """The file of a segment, in its rendition's folder."""
+    return f"{prefix}{number:05d}.m4s"
+
+
+def read_playlist(files: JobFiles, home: str) -> MediaPlaylist:
     """Raises RetryError where the playlist is not whole or names a file that is not there."""
-    listed = list_segments(path)
-    files = [listed.init, *(path.parent / name for name in listed.segments)]
-    for file in files:
-        if not file.exists() or file.stat().st_size == 0:
-            raise RetryError(f"{path.parent.name}: {file.name} is missing or empty")
-    return measured(files[0], files[1:], listed.durations, [file.stat().st_size for file in files])
+    listed = list_segments(files, home)
+    sizes = [files.size(f"{home}/{INIT}", INIT_BYTES)]
+    sizes += [files.size(f"{home}/{name}", MEDIA_BYTES) for name in listed.segments]
+    if not all(sizes):
+        raise RetryError(f"{home}: a file is empty")
+    return measured(INIT, listed.segments, listed.durations, sizes)
 
 
-def measured(init: Path, segments: list[Path], durations: list[float], sizes: list[int]) -> MediaPlaylist:
+def measured(init: str, segments: list[str], durations: list[float], sizes: list[int]) -> MediaPlaylist:
     """A playlist over files whose sizes are known: the init segment's, then those of the segments."""
     rates = (round(size * 8 / max(length, 0.001)) for size, length in zip(sizes[1:], durations, strict=True))
     return MediaPlaylist(
@@ -115,13 +132,12 @@ def caption_playlist(caption: CaptionFile, duration: float) -> str:
     return f"{head}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:{duration:.6f},\n{caption.name}.vtt\n#EXT-X-ENDLIST\n"
 
 
-def video_codecs(init: Path) -> str:
-    """The codec string of an H.264 init segment, from its decoder configuration record."""
-    data = init.read_bytes()
-    at = data.find(_AVC_CONFIGURATION)
+def video_codecs(init: bytes) -> str:
+    """The codec string of an H.264 init segment, from its decoder configuration record. Raises RetryError."""
+    at = init.find(_AVC_CONFIGURATION)
     if at < 0:
-        raise RetryError(f"{init.parent.name}: the init segment holds no H.264 configuration")
-    profile, compatibility, level = data[at + 5 : at + 8]
+        raise RetryError("an init segment holds no H.264 configuration")
+    profile, compatibility, level = init[at + 5 : at + 8].ljust(3, b"\0")
     return f"avc1.{profile:02x}{compatibility:02x}{level:02x}"
 
 

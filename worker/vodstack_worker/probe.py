@@ -1,4 +1,4 @@
-"""What is in an original, found by a caged process of its own, never in the worker's."""
+"""What is in an original, found by a sandboxed process of its own, never in the worker's."""
 
 import asyncio
 import os

@@ -1,7 +1,7 @@
 """The sandboxed process that opens an original: prints a Probe, or a Refusal, as JSON.
 
-`python -I -m vodstack_worker.probe_entry CAGE DEMUXER MAX_DURATION MAX_FRAMES SOURCE`, in the folder that holds the
-source, unless that is an address at which the worker serves it.
+`python -I -m vodstack_worker.probe_entry SANDBOX DEMUXER MAX_DURATION MAX_FRAMES SOURCE`, in the folder that holds
+the source, unless that is an address at which the worker serves it.
 """
 
 import sys
@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from vodstack_contracts.videos import Failure, FailureCode, SourceFacts
 from vodstack_worker.chosen_tracks import ChosenTracks, choose_tracks
-from vodstack_worker.confine import PORT, confine, read_cage
+from vodstack_worker.confine import PORT, confine, read_sandbox
 from vodstack_worker.containers import SEEKABLE
 from vodstack_worker.continuations import require_whole, seconds_elsewhere, warn_of_audio
 from vodstack_worker.errors import GiveUpError
@@ -32,8 +32,8 @@ _MOST_JUMPS = 500
 
 def main() -> None:
     """Confine, probe, print."""
-    cage, demuxer, max_duration, max_frames, source = sys.argv[1:6]
-    bounds = read_cage(cage)
+    sandbox, demuxer, max_duration, max_frames, source = sys.argv[1:6]
+    bounds = read_sandbox(sandbox)
     import_all()
     port = confine(bounds)
     address = Source(source.replace(PORT, str(port)), demuxer)

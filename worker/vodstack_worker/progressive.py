@@ -5,8 +5,8 @@ docs/adr/0060-a-films-mp4-needs-no-scratch.md
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from vodstack_worker.filters import AUDIO_RATE
 from vodstack_worker.media_process import Ending, Limits, run_module
 from vodstack_worker.multipart import Multipart, part_bytes
 from vodstack_worker.pieces import LARGEST_PIECE_BYTES, PIECE, Parts
+from vodstack_worker.pipe_ends import open_pipe
 from vodstack_worker.relay import Relay
 
 # What libavformat's index takes at most: of a picture its size and how much later than decoded it is shown, of a piece
@@ -69,7 +70,7 @@ async def join_mp4(
     )
     wall = _WALL_SECONDS + tracks.seconds
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
-    async with _open_pipe() as (reader, descriptor):
+    async with open_pipe(LARGEST_PIECE_BYTES) as (reader, descriptor):
         arguments = [str(descriptor), str(tracks.index_bytes), *tracks.addresses]
         run = asyncio.create_task(
             run_module("vodstack_worker.join_entry", arguments, folder, bounded, relay=relay, descriptors=(descriptor,))
@@ -88,20 +89,6 @@ async def join_mp4(
         await upload.send(number + 1, last)
     await upload.send(1, parts.first())
     return parts.size
-
-
-@asynccontextmanager
-async def _open_pipe() -> AsyncGenerator[tuple[asyncio.StreamReader, int]]:
-    """A pipe's two ends. The one to write to is the caller's to close."""
-    source, descriptor = os.pipe()
-    reader = asyncio.StreamReader(limit=LARGEST_PIECE_BYTES)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(source, "rb", buffering=0)
-    )
-    try:
-        yield reader, descriptor
-    finally:
-        transport.close()
 
 
 async def _receive(reader: asyncio.StreamReader, parts: Parts, upload: Multipart, on_piece: Callable[[], None]) -> int:

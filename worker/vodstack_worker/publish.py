@@ -1,9 +1,9 @@
 """Checks what was encoded and puts it where players find it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from vodstack_contracts.objects import (
     rendition_prefix,
 )
 from vodstack_contracts.videos import Audio, Caption, Playback, Rendition
-from vodstack_worker.arguments import OUTPUT, PLAYLIST
+from vodstack_worker.arguments import INIT, PLAYLIST
 from vodstack_worker.caption_tracks import CaptionFile
 from vodstack_worker.dash import manifest
 from vodstack_worker.errors import RetryError
@@ -27,6 +27,8 @@ from vodstack_worker.multipart import PART_BYTES, Multipart, open_multipart, par
 from vodstack_worker.plans import Plan
 from vodstack_worker.playlists import AudioRendition, MediaPlaylist, multivariant, read_playlist, video_codecs
 from vodstack_worker.relay import StoredObject
+from vodstack_worker.thumbnails import sheet_names
+from vodstack_worker.tool_files import INIT_BYTES, MEDIA_BYTES, PICTURE_BYTES, TEXT_BYTES, JobFiles
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -36,6 +38,7 @@ _UPLOADS_IN_FLIGHT = 4
 _KEYS_PER_DELETE = 1000
 _FOREVER = "max-age=31536000, immutable"
 _NAMING = frozenset({".m3u8", ".mpd", ".vtt"})
+_PICTURES = ".jpg"
 _CONTENT_TYPES = {
     ".mpd": ("application/dash+xml", "max-age=300"),
     ".m3u8": ("application/vnd.apple.mpegurl", "max-age=300"),
@@ -48,47 +51,59 @@ _CONTENT_TYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What the record says of it."""
+    """What the record says of it, and all files that are to be sent, by their names."""
 
     renditions: list[Rendition]
     playback: Playback
+    names: list[str]
 
 
 def measure_output(folder: Path, plan: Plan, video_id: str, captions: Sequence[CaptionFile] = ()) -> Published:
     """Measure what was encoded and describe it. Raises RetryError."""
-    hls = folder / OUTPUT / "hls"
-    playlists = [read_playlist(hls / rung.name / PLAYLIST) for rung in plan.rungs]
+    files = JobFiles(folder)
+    playlists = [read_playlist(files, f"hls/{rung.name}") for rung in plan.rungs]
     audios = [
-        AudioRendition(name=name, choice=track.choice, playlist=read_playlist(hls / name / PLAYLIST))
+        AudioRendition(name=name, choice=track.choice, playlist=read_playlist(files, f"hls/{name}"))
         for name, track in zip(plan.audio_names, plan.probe.audios, strict=True)
     ]
-    mp4 = folder / OUTPUT / MP4
-    if not mp4.is_file():
-        raise RetryError(f"{MP4} was not written")
-    size = mp4.stat().st_size
-    return describe_output(folder, plan, video_id, playlists, audios, mp4_size_bytes=size, captions=captions)
+    inits = [files.read(f"hls/{rung.name}/{INIT}", INIT_BYTES) for rung in plan.rungs]
+    size = files.size(MP4, MEDIA_BYTES)
+    made = describe_output(
+        files, plan, video_id, playlists, audios, inits=inits, mp4_size_bytes=size, captions=captions
+    )
+    homes = [(rung.name, playlist) for rung, playlist in zip(plan.rungs, playlists, strict=True)]
+    homes += [(audio.name, audio.playlist) for audio in audios]
+    media = [f"hls/{home}/{name}" for home, playlist in homes for name in playlist.names]
+    return replace(made, names=[MP4, *media, *made.names])
 
 
 def describe_output(
-    folder: Path,
+    files: JobFiles,
     plan: Plan,
     video_id: str,
     playlists: list[MediaPlaylist],
     audios: list[AudioRendition],
     *,
+    inits: list[bytes],
     mp4_size_bytes: int,
     captions: Sequence[CaptionFile],
 ) -> Published:
-    """Write the playlist and the manifest over all renditions. Raises RetryError."""
+    """Write the playlists and the manifest. Of what is to be sent, media files are the caller's. Raises RetryError."""
     if any(playlist.durations != playlists[0].durations for playlist in playlists):
         raise RetryError("the renditions' segments are not aligned")
-    codecs = [video_codecs(playlist.init) for playlist in playlists]
-    rungs = list(zip(plan.rungs, playlists, codecs, strict=True))
-    (folder / OUTPUT / MULTIVARIANT_PLAYLIST).write_text(multivariant(rungs, audios, plan.probe.rate, captions))
-    (folder / OUTPUT / DASH_MANIFEST).write_text(manifest(rungs, audios, plan.probe.rate, captions))
-    for made in (POSTER, THUMBNAILS):
-        if not (folder / OUTPUT / made).is_file():
-            raise RetryError(f"{made} was not written")
+    rungs = list(zip(plan.rungs, playlists, [video_codecs(init) for init in inits], strict=True))
+    lists = {
+        **{f"hls/{rung.name}/{PLAYLIST}": playlist.text for rung, playlist, _ in rungs},
+        **{f"hls/{audio.name}/{PLAYLIST}": audio.playlist.text for audio in audios},
+        MULTIVARIANT_PLAYLIST: multivariant(rungs, audios, plan.probe.rate, captions),
+        DASH_MANIFEST: manifest(rungs, audios, plan.probe.rate, captions),
+    }
+    for name, text in lists.items():
+        files.write(name, text.encode())
+    pictures = [POSTER, *sheet_names(plan, playlists[-1].duration)]
+    for name in pictures:
+        files.size(name, PICTURE_BYTES)
+    texts = [f"{CAPTIONS}/{caption.name}{ending}" for caption in captions for ending in (".vtt", ".m3u8")]
     return Published(
         renditions=[
             Rendition(
@@ -103,6 +118,7 @@ def describe_output(
             for rung, playlist, words in rungs
         ],
         playback=_playback(video_id, mp4_size_bytes, audios, captions),
+        names=[*pictures, THUMBNAILS, *texts, *lists],
     )
 
 
@@ -137,52 +153,67 @@ def _playback(
 
 
 async def publish(
-    s3: "S3Client", bucket: str, folder: Path, video_id: str, *, keys: list[str], on_progress: Callable[[float], None]
-) -> None:
-    """Upload everything; what names other files last, so that whoever reads it finds them.
+    s3: "S3Client",
+    bucket: str,
+    files: JobFiles,
+    video_id: str,
+    names: Sequence[str],
+    *,
+    keys: list[str],
+    on_progress: Callable[[float], None],
+) -> int:
+    """Upload files; what names other files last, so that whoever reads it finds them. Gives the number of bytes.
 
     Each key is added to `keys` before its object may be there. Raises RetryError.
     """
-    files = sorted(path for path in (folder / OUTPUT).rglob("*") if path.is_file())
-    media = [path for path in files if path.suffix not in _NAMING]
-    multivariant_path = folder / OUTPUT / MULTIVARIANT_PLAYLIST
-    lists = [path for path in files if path.suffix in _NAMING and path != multivariant_path]
-    batches = (media, lists, [multivariant_path])
-    await send_files(s3, bucket, folder, video_id, batches, keys=keys, on_progress=on_progress)
+    media = [name for name in names if PurePath(name).suffix not in _NAMING]
+    lists = [name for name in names if name not in {*media, MULTIVARIANT_PLAYLIST}]
+    first = [name for name in names if name == MULTIVARIANT_PLAYLIST]
+    return await send_files(s3, bucket, files, video_id, (media, lists, first), keys=keys, on_progress=on_progress)
 
 
 async def send_files(
     s3: "S3Client",
     bucket: str,
-    folder: Path,
+    files: JobFiles,
     video_id: str,
-    batches: Sequence[Sequence[Path]],
+    batches: Sequence[Sequence[str]],
     *,
     keys: list[str],
     on_progress: Callable[[float], None],
-) -> None:
-    """Upload files of a job's output, one batch after the other. Raises RetryError."""
-    sizes = {path: path.stat().st_size for batch in batches for path in batch}
-    total = sum(sizes.values()) or 1
+) -> int:
+    """Upload files of a job's output, one batch after the other. Gives the number of bytes. Raises RetryError."""
+    sizes = {name: files.size(name, _most_bytes(name)) for batch in batches for name in batch}
+    total = sum(sizes.values())
     sent = 0
     slots = asyncio.Semaphore(_UPLOADS_IN_FLIGHT)
 
-    async def upload(path: Path) -> None:
+    async def upload(name: str) -> None:
         nonlocal sent
         async with slots:
-            key = rendition_key(video_id, path.relative_to(folder / OUTPUT).as_posix())
+            key = rendition_key(video_id, name)
             keys.append(key)
-            async for size in _upload(s3, bucket, key, path, sizes[path]):
+            async for size in _upload(s3, bucket, key, files, name=name, size=sizes[name]):
                 sent += size
-                on_progress(sent / total)
+                on_progress(sent / (total or 1))
 
     try:
         for batch in batches:
             async with asyncio.TaskGroup() as group:
-                for path in batch:
-                    group.create_task(upload(path))
+                for name in batch:
+                    group.create_task(upload(name))
     except* AWS_ERRORS as errors:
         raise RetryError(f"publishing failed: {errors.exceptions[0]!r}", counted=False) from errors
+    return total
+
+
+def _most_bytes(name: str) -> int:
+    path = PurePath(name)
+    if path.suffix in _NAMING:
+        return TEXT_BYTES
+    if path.suffix == _PICTURES:
+        return PICTURE_BYTES
+    return INIT_BYTES if path.name.endswith(INIT) else MEDIA_BYTES
 
 
 def open_upload(s3: "S3Client", bucket: str, key: str) -> AbstractAsyncContextManager[Multipart]:
@@ -215,21 +246,17 @@ async def find_published(s3: "S3Client", bucket: str, video_id: str) -> dict[str
     return found
 
 
-async def _upload(s3: "S3Client", bucket: str, key: str, path: Path, size: int) -> AsyncIterator[int]:
+async def _upload(
+    s3: "S3Client", bucket: str, key: str, files: JobFiles, *, name: str, size: int
+) -> AsyncIterator[int]:
     """Put one file, in parts where it is big; yields sizes as they are sent."""
-    content_type, cache_control = _CONTENT_TYPES[path.suffix]
+    content_type, cache_control = _CONTENT_TYPES[PurePath(name).suffix]
     if size <= PART_BYTES:
-        body = await asyncio.to_thread(path.read_bytes)
+        body = await asyncio.to_thread(lambda: b"".join(files.pieces(name, size, PART_BYTES)))
         await s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, CacheControl=cache_control)
         yield size
         return
     async with open_upload(s3, bucket, key) as upload:
-        for number, piece in enumerate(_pieces(path, part_bytes(size)), start=1):
+        for number, piece in enumerate(files.pieces(name, size, part_bytes(size)), start=1):
             await upload.send(number, piece)
             yield len(piece)
-
-
-def _pieces(path: Path, length: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(length):
-            yield piece

@@ -1,4 +1,4 @@
-"""What a caged media tool may read over HTTP: these files, from the worker, and nothing else."""
+"""What a sandboxed media tool may read over HTTP: these files, from the worker, and nothing else."""
 
 import asyncio
 import re
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from botocore.exceptions import ClientError
 
-from vodstack_worker.confine import PORT
+from vodstack_worker.call_answers import answered_calls
+from vodstack_worker.confine import CALLS, PORT
 from vodstack_worker.errors import RetryError
 from vodstack_worker.lease import AWS_ERRORS
 
@@ -25,6 +26,8 @@ _FIRST_PIECE_BYTES = 256 * 1024
 _LARGEST_PIECE_BYTES = 4 * 1024 * 1024
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
+# More than any tool keeps open at a time.
+_MOST_CONNECTIONS = 64
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _GONE = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404"})
 
@@ -59,7 +62,7 @@ class StoredObject:
 
 
 class Relay:
-    """Serves files by name on the socket that a cage hands out. The addresses hold a word that cannot be guessed."""
+    """Serves files by name to one sandboxed tool at a time. The addresses hold a word that cannot be guessed."""
 
     def __init__(self, files: Mapping[str, StoredObject | bytes]) -> None:
         self._files = files
@@ -76,7 +79,7 @@ class Relay:
         return self._waited_seconds + sum(now - began for began in self._waiting_since)
 
     def url(self, name: str) -> str:
-        """An address for a tool's arguments; the cage puts the port in."""
+        """An address for a tool's arguments; the sandbox puts the port in."""
         return f"http://127.0.0.1:{PORT}/{self._word}/{name}"
 
     def require_whole(self) -> None:
@@ -85,14 +88,14 @@ class Relay:
             raise self._failure
 
     async def answer(self, control: socket.socket) -> None:
-        """Take the cage's socket from the other end of `control`, and answer on it until cancelled."""
+        """Take from the other end of `control` what the sandbox has to be answered at, and answer until cancelled."""
         try:
             await self._answer(control)
         except Exception as error:  # noqa: BLE001 - a tool that is not answered takes it for the file's fault
             self._failure = RetryError(f"the relay broke: {error!r}")
 
     async def _answer(self, control: socket.socket) -> None:
-        _, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, control, 16, 1)
+        kind, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, control, 16, 1)
         if not descriptors:
             return
         application = web.Application()
@@ -100,8 +103,11 @@ class Relay:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.SockSite(runner, socket.socket(fileno=descriptors[0])).start()
-            await asyncio.get_running_loop().create_future()
+            if kind == CALLS:
+                await _answer_calls(descriptors[0], runner)
+            else:
+                await web.SockSite(runner, socket.socket(fileno=descriptors[0])).start()
+                await asyncio.get_running_loop().create_future()
         finally:
             await runner.cleanup()
 
@@ -166,6 +172,25 @@ class Relay:
         finally:
             self._waiting_since.remove(began)
             self._waited_seconds += time.monotonic() - began
+
+
+async def _answer_calls(descriptor: int, runner: web.AppRunner) -> None:
+    """Serve on sockets that the tool asks for and is given, until cancelled."""
+    loop = asyncio.get_running_loop()
+    server = runner.server
+    if server is None:
+        raise AssertionError("the runner was set up")
+    async with asyncio.TaskGroup() as accepted:
+
+        def connect(ours: socket.socket) -> bool:
+            wanted = len(server.connections) < _MOST_CONNECTIONS
+            if wanted:
+                ours.settimeout(0)
+                accepted.create_task(loop.connect_accepted_socket(server, ours))
+            return wanted
+
+        with answered_calls(descriptor, connect):
+            await loop.create_future()
 
 
 def _break(request: web.Request) -> None:

@@ -3,25 +3,39 @@
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vodstack_worker.confine import WRITABLE
 from vodstack_worker.errors import RetryError
 
 _LOCK = "lock"
 _PREFIX = "worker-"
 _RESERVE = 0.1
+# Of a job's folder, where the worker writes what it makes of the tools' output.
+OWN = "own"
+_READABLE, _PRIVATE = 0o755, 0o700
+_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
+# Of a file without content: there is room for so and so many, as well as for so many bytes.
+_ENTRY_BYTES = 4096
 
 
-def used_bytes(folder: Path) -> int:
-    """What the files below `folder` take, as far as they hold still."""
+def used_bytes(folder: Path, enough: int = sys.maxsize) -> int:
+    """What the files below `folder` take, as far as they hold still; once more than `enough` is found, so much."""
     total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += (Path(parent) / name).lstat().st_size
+    folders = [str(folder)]
+    while folders and total <= enough:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size + _ENTRY_BYTES
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                if total > enough:
+                    break
     return total
 
 
@@ -35,13 +49,22 @@ def require_disk(code: int, stderr: str, step: str) -> None:
 
 
 def make_folder(job: Path, path: str, uid: int) -> None:
-    """A folder in a job's, which the media tools can write to whoever they run as."""
-    folder = job
-    for part in path.split("/"):
-        folder /= part
-        folder.mkdir(exist_ok=True)
-        if os.getuid() == 0:
-            os.chown(folder, uid, uid)
+    """A folder in the one that a job's media tools write to, whoever they run as.
+
+    None of its steps is followed where it is a link: tools that ran before may have left one. Raises OSError.
+    """
+    descriptor = os.open(job, _FOLDER)
+    try:
+        for part in path.split("/"):
+            with suppress(FileExistsError):
+                os.mkdir(part, dir_fd=descriptor)
+            following = os.open(part, _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = following
+            if os.getuid() == 0:
+                os.fchown(descriptor, uid, uid)
+    finally:
+        os.close(descriptor)
 
 
 class Scratch:
@@ -58,14 +81,24 @@ class Scratch:
 
     @contextmanager
     def job(self) -> Generator[Path]:
-        """A folder for one job, gone when the job is over."""
+        """A folder for one job, gone when the job is over. Its media tools write in one folder of it alone."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         try:
-            if os.getuid() == 0:
-                os.chown(folder, self._uid, self._uid)
+            folder.chmod(_READABLE)
+            self._make_folders(folder)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def clear(self, job: Path) -> None:
+        """Take away all that was made of the original."""
+        for name in (WRITABLE, OWN):
+            shutil.rmtree(job / name)
+        self._make_folders(job)
+
+    def _make_folders(self, job: Path) -> None:
+        make_folder(job, WRITABLE, self._uid)
+        (job / OWN).mkdir(_PRIVATE)
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

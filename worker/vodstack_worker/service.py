@@ -21,10 +21,11 @@ from vodstack_worker.messages import JobQueue
 from vodstack_worker.metrics import Metrics
 from vodstack_worker.pipeline import Pipeline
 from vodstack_worker.probes import make_probes, serve_probes
+from vodstack_worker.process_tree import adopt_orphans
 from vodstack_worker.pulse import Pulse
 from vodstack_worker.queue_depth import export_queue_depth
 from vodstack_worker.records import Records
-from vodstack_worker.sandbox_report import Wall
+from vodstack_worker.sandbox_report import Layer
 from vodstack_worker.scratch import Scratch
 from vodstack_worker.settings import Settings
 from vodstack_worker.sweep import Sweep
@@ -61,8 +62,10 @@ async def serve(settings: Settings) -> None:
         scratch = Scratch(settings.scratch_directory, jobs=settings.jobs, job_bytes=settings.scratch_bytes, uid=uid)
         stack.callback(scratch.close)
         limits = media_limits(settings, scratch, uid)
-        walls = await check_media_tools(scratch, limits, require=settings.sandbox == "required")
-        log.info("media tools work", sandbox=sorted(walls), lacks=sorted(set(Wall) - walls), uid=uid)
+        adopt_orphans()
+        layers = await check_media_tools(scratch, limits, require=settings.sandbox == "required")
+        metrics.tell_sandbox(layers)
+        log.info("media tools work", sandbox=sorted(layers), lacks=sorted(set(Layer) - layers), uid=uid)
         s3, sqs, dynamodb = await _connect(stack, settings)
         arrivals = JobQueue(sqs, settings.queue_url, visibility_timeout=settings.visibility_timeout)
         chunks = None

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     sandbox: Literal["required", "best-effort"] = _variable(
         Variable.SANDBOX,
         "required",
-        description="`required`: no start without the walls around media tools that any Linux gives; or `best-effort`",
+        description="`required`: no start where a layer of the sandbox of media tools is missing; or `best-effort`",
     )
     host: str = _variable(Variable.HOST, "0.0.0.0", description="address of metrics and probes")  # noqa: S104 - a pod's
     metrics_port: Annotated[int, Ge(0), Le(65_535)] = _variable(

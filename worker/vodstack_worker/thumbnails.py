@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import imageio_ffmpeg
 
@@ -14,6 +14,7 @@ from vodstack_worker.ladder import Rung
 from vodstack_worker.media_process import FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan
 from vodstack_worker.scratch import make_folder
+from vodstack_worker.tool_files import JobFiles
 from vodstack_worker.transcode import require_success
 
 _COLUMNS = 10
@@ -21,6 +22,7 @@ _ROWS = 10
 _LONG_SIDE = 160
 _MOST = 1000
 _WALL_SECONDS = 600.0
+_HOME = PurePosixPath(THUMBNAILS).parent.as_posix()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,11 @@ class Sheets:
     def count(self) -> int:
         return max(1, -(-Fraction(self.duration).limit_denominator(1_000_000) // self.interval))
 
+    @property
+    def files(self) -> int:
+        """How many sheets they fill."""
+        return -(-self.count // (_COLUMNS * _ROWS))
+
 
 async def make_thumbnails(
     folder: Path, plan: Plan, limits: Limits, playlist: str, duration: float, *, relay: FileServer | None = None
@@ -44,17 +51,24 @@ async def make_thumbnails(
     """Write sheets and WebVTT. Key frames of the smallest rendition, the `playlist`, are decoded. Raises RetryError."""
     rung = plan.rungs[-1]
     sheets = plan_sheets(plan, rung, duration)
-    home = (folder / OUTPUT / THUMBNAILS).parent
-    make_folder(folder, home.relative_to(folder).as_posix(), limits.uid)
+    home = f"{OUTPUT}/{_HOME}"
+    make_folder(folder, home, limits.uid)
     wall = _WALL_SECONDS + sheets.duration
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
-    arguments = _arguments(plan, sheets, playlist, home.relative_to(folder).as_posix())
+    arguments = _arguments(plan, sheets, playlist, home)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, relay=relay)
     require_success(ending, "thumbnails")
-    written = len(list(home.glob("*.jpg")))
-    if written != -(-sheets.count // (_COLUMNS * _ROWS)):
-        raise RetryError(f"{written} sheets of thumbnails were written for {sheets.count} pictures")
-    (folder / OUTPUT / THUMBNAILS).write_text(cues(sheets))
+    files = JobFiles(folder)
+    written = [name for name in files.names(_HOME) if name.endswith(".jpg")]
+    if len(written) != sheets.files:
+        raise RetryError(f"{len(written)} sheets of thumbnails were written for {sheets.count} pictures")
+    files.write(THUMBNAILS, cues(sheets).encode())
+
+
+def sheet_names(plan: Plan, duration: float) -> list[str]:
+    """The files of the sheets of a video whose smallest rendition is so long."""
+    sheets = plan_sheets(plan, plan.rungs[-1], duration)
+    return [f"{_HOME}/{number:03d}.jpg" for number in range(sheets.files)]
 
 
 def plan_sheets(plan: Plan, rung: Rung, duration: float) -> Sheets:

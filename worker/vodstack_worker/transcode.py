@@ -24,6 +24,7 @@ from vodstack_worker.media_process import Ending, FileServer, Limits, run_tool
 from vodstack_worker.plans import Plan, Share
 from vodstack_worker.scratch import make_folder, require_disk
 from vodstack_worker.tails import join_tail
+from vodstack_worker.tool_files import JobFiles
 
 WHOLE = Share()
 _WALL_SECONDS = 600.0
@@ -61,7 +62,7 @@ async def encode(
     ending = await run_tool(ffmpeg, arguments, folder, bounded, on_line, relay=relay, on_log=log.read)
     require_success(ending, "encode")
     for name in plan.audio_names if share.audio else ():
-        await asyncio.to_thread(join_tail, folder / OUTPUT / "hls" / name)
+        await asyncio.to_thread(join_tail, JobFiles(folder), f"hls/{name}", share.names)
     return log
 
 

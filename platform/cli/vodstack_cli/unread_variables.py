@@ -39,7 +39,7 @@ CONFIG_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         Variable.CHUNK_SECONDS: "services.worker.chunkSeconds",
         Variable.MAX_DURATION: "services.worker.maxDurationSeconds",
         Variable.MAX_FRAMES: "services.worker.maxFrames",
-        Variable.SANDBOX: "services.worker.sandbox",
+        Variable.SANDBOX: "services.worker.cage",
         Variable.LOG_FORMAT: "services.logFormat",
         Variable.LOG_LEVEL: "services.logLevel",
     }

@@ -109,7 +109,7 @@ def _workload(
         Variable.SCRATCH_BYTES: str(worker.scratch_gib * USABLE_BYTES_PER_GIB // worker.jobs),
         Variable.VISIBILITY_TIMEOUT: args.data.arrivals_visibility_seconds,
         Variable.JOBS: str(worker.jobs),
-        Variable.SANDBOX: worker.sandbox,
+        Variable.SANDBOX: worker.cage,
         Variable.MEDIA_MEMORY: str(worker.media_bytes),
         Variable.CHUNK_SECONDS: str(worker.chunk_seconds),
         Variable.MAX_DURATION: str(worker.max_duration_seconds),
@@ -131,6 +131,7 @@ def _workload(
         scratch=f"{worker.scratch_gib}Gi",
         grace_period_seconds=worker.grace_period_seconds,
         stays=True,
+        runtime_class=worker.runtime_class,
     )
 
 

@@ -52,6 +52,8 @@ class WorkloadArgs:
     """Seconds that a stopping pod gets."""
     drain_seconds: int = 0
     """Seconds that a stopping pod still serves in, while its address is withdrawn."""
+    runtime_class: str | None = None
+    """Name of the RuntimeClass that runs the pods. None: the cluster's default."""
     stays: bool = False
     """Keep Karpenter from moving a pod at work to a cheaper node; from one that is old or taken away it goes anyway."""
 
@@ -105,6 +107,7 @@ def _pod(name: str, args: WorkloadArgs) -> core.PodSpecArgs:
     scratch = core.EmptyDirVolumeSourceArgs(size_limit=args.scratch)
     return core.PodSpecArgs(
         service_account_name=args.service_account,
+        runtime_class_name=args.runtime_class,
         automount_service_account_token=False,
         enable_service_links=False,
         termination_grace_period_seconds=args.grace_period_seconds,

@@ -50,7 +50,7 @@ class Variable(StrEnum):
     SCRATCH_BYTES = "VODSTACK_SCRATCH_BYTES"  # that one job may fill
     VISIBILITY_TIMEOUT = "VODSTACK_VISIBILITY_TIMEOUT_SECONDS"
     MEDIA_MEMORY = "VODSTACK_MEDIA_MEMORY_BYTES"  # that the media tools of one job may hold
-    SANDBOX = "VODSTACK_SANDBOX"  # whether the worker starts where the sandbox of media tools lacks a wall
+    SANDBOX = "VODSTACK_SANDBOX"  # whether the worker starts where the sandbox of media tools lacks a layer
     JOBS_PER_OWNER = "VODSTACK_JOBS_PER_OWNER"  # at a time, of all workers, while others wait; 0 for any number
     ENCODED_MINUTES = "VODSTACK_ENCODED_MINUTES_PER_DAY"  # of one owner's videos; 0 for any number
     JOBS = "VODSTACK_JOBS"  # videos that one worker processes at a time

@@ -31,6 +31,7 @@ WORKER_CHUNKS_PLANNED = "vodstack_worker_chunks_planned_total"  # jobs of new pl
 WORKER_CHUNKS = "vodstack_worker_chunks_total"  # label outcome: encoded, dropped, returned, retried, given_up, waiting
 WORKER_CHUNK_DURATION = "vodstack_worker_chunk_duration_seconds"
 WORKER_ENCODES = "vodstack_worker_encodes_total"  # label ending: done, failed, killed, limit, stopped
+WORKER_SANDBOX = "vodstack_worker_sandbox"  # label layer; 1 where it stands, 0 where it does not
 WORKER_PLANS = "vodstack_worker_plans_total"  # label way: one_pass, chunks; and fallen_back
 CHUNK_QUEUE_MESSAGES = "vodstack_chunk_queue_messages"  # label state: waiting, in_flight, delayed
 WAITING_JOBS = "vodstack_waiting_jobs"  # label reason: turn, long, day; outside the queues

@@ -173,9 +173,11 @@ class WorkerSettings(Section):
     """Minutes that are encoded of one owner's videos in a day (UTC), of which a minute of 1920x1080 at 30 frames a
     second is one and each rendition counts by its pixels; 0 for any number. Then the API refuses uploads until the
     next day. Unset: 6,000 where `auth` asks for tokens, else any number."""
-    sandbox: Literal["required", "best-effort"] = "required"
-    """`required`: the worker does not start where the sandbox of media tools lacks a wall that any Linux gives.
-    `best-effort`: it says which, and starts; for a laptop."""
+    cage: Literal["required", "best-effort"] = "required"
+    """The sandbox of media tools. `required`: the worker does not start where a layer of it is missing
+    (docs/worker.md). `best-effort`: it says which, and starts; for a laptop, or a runtime class such as gVisor's."""
+    runtime_class: DnsLabel | None = None
+    """RuntimeClass of the worker's pods, for gVisor or Kata; the cluster has to know it. Unset: the default runtime."""
     resources: ResourceSettings = ResourceSettings(cpu="1", memory="1536Mi")
     """What one pod of the worker gets."""
     scratch_gib: Annotated[int, Field(ge=1, le=16_384)] = 20
