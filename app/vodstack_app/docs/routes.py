@@ -1,5 +1,5 @@
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from litestar import MediaType, Request, Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -63,6 +63,9 @@ async def _prepare(request: Request[Any, Any, Any]) -> None:
         services: Services = request.app.state[STATE_KEY]
         described = await asyncio.to_thread(describe_app, request.app, services.settings)
         await asyncio.to_thread(render_page, described, services.settings.public_url)
+        # Litestar writes its own description before it asks for the page, which does not need it.
+        litestars = cast("Any", request.app.plugins).get("OpenAPIPlugin")
+        await asyncio.to_thread(litestars.provide_openapi_schema)
         request.app.state[_PREPARED] = True
 
 
