@@ -39,6 +39,7 @@ def open_page(
     return open_it
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_a_block_does_what_its_page_says(page: Page, block: Example, open_page, stack: Running):
     open_page(page, prove=False)

@@ -6,12 +6,9 @@ import pytest
 from .conftest import footage, free_port, is_held
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
-    ("name", "largest"),
-    [
-        ("bikes.mp4", "360p .*640x272 "),
-        pytest.param("bigbuckbunny.mp4", "720p .*1280x720 ", marks=pytest.mark.prove),
-    ],
+    ("name", "largest"), [("bikes.mp4", "360p .*640x272 "), ("bigbuckbunny.mp4", "720p .*1280x720 ")]
 )
 def test_a_video_goes_in_and_a_playable_stream_comes_out(vodstack, name, largest, ffmpeg, tmp_path):
     port, metrics_port = free_port(), free_port()
