@@ -1,6 +1,6 @@
 """Runs things in the sandbox as a worker does, for tests that need another kernel or user than their own.
 
-`python sandboxed.py FOLDER attacks|relay|layers|daemons` prints what became of it as JSON.
+`python sandboxed.py FOLDER attacks|relay|layers|daemons|held` prints what became of it as JSON.
 """
 
 import asyncio
@@ -34,6 +34,24 @@ setsid sleep 600 &
 echo begun
 """
 ENDS = {"success": "exit 0", "failure": "exit 7", "wall time": "exec sleep 600", "cancel": "exec sleep 600"}
+
+
+# A thread that asks for sockets and hardly ever runs, beside many that leave no core idle: an answer waits for it.
+HOLDING = """
+import hashlib, os, socket, threading
+def burn():
+    while True:
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10_000_000)
+def ask():
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    while True:
+        socket.socket().close()
+threading.stack_size(256 * 1024)
+for _ in range(3):
+    threading.Thread(target=ask).start()
+for _ in range(1000):
+    threading.Thread(target=burn).start()
+"""
 
 
 class Worker:
@@ -96,6 +114,26 @@ class Worker:
             return {"layers": sorted(stand), "said": str(error)}
         return {"layers": sorted(stand), "said": ""}
 
+    async def held(self) -> dict[str, Any]:
+        """The longest time for which nothing else was done, beside a tool that makes its answers wait."""
+        longest = 0.0
+
+        async def look() -> None:
+            nonlocal longest
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(0.01)
+                longest = max(longest, time.monotonic() - began)
+
+        looking = asyncio.create_task(look())
+        limits = replace(self.limits, wall_seconds=4.0)
+        with self.scratch.job() as job:
+            ending = await run_tool(
+                PYTHON, ["-I", "-S", "-c", HOLDING], job, limits, relay=Relay({"source": b"served"})
+            )
+        looking.cancel()
+        return {"longest": longest, "exceeded": ending.exceeded, "stderr": ending.stderr}
+
     async def daemons(self) -> dict[str, Any]:
         """How long each kind of end took, and how many processes were left after it."""
         found: dict[str, Any] = {}
@@ -137,6 +175,8 @@ async def main(folder: Path, what: str) -> dict[str, Any]:
             return await worker.attack(relay=None)
         case "relay":
             return await worker.attack(relay=Relay({"source": b"served"}))
+        case "held":
+            return await worker.held()
         case "layers":
             return await worker.layers()
         case _:

@@ -98,6 +98,12 @@ def test_a_tool_that_was_taken_over_reaches_nothing(what: str, command: list[str
     assert len(outcomes) == attacks or (found["exceeded"], len(outcomes)) == ("threads", attacks - 1), found
 
 
+def test_a_tool_that_makes_its_answers_wait_holds_nothing_else(command: list[str], folder: Path):
+    found = run(command, folder, "held")
+    assert found["exceeded"] == "wall time", found
+    assert found["longest"] < 0.3, found
+
+
 def test_each_layer_stands_around_a_pods_tools_but_those_that_root_alone_makes(command: list[str], folder: Path):
     found = run(command, folder, "layers")
     assert found["said"] == ""

@@ -4,13 +4,13 @@ The kernel holds each call back until it is answered, see seccomp_unotify(2).
 docs/adr/0083-a-sandbox-without-namespaces.md
 """
 
-import asyncio
 import errno
 import fcntl
 import os
 import select
 import socket
 import struct
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
@@ -28,27 +28,37 @@ _NONBLOCKING, _CLOSE_ON_EXECUTE = 0o4000, 0o2000000
 
 @contextmanager
 def answered_calls(descriptor: int, connect: Callable[[socket.socket], bool]) -> Generator[None]:
-    """Give `connect` the other end of each socket that the tool asks for; where it does not want it, there is none."""
-    loop = asyncio.get_running_loop()
-    calls = judged_calls(os.uname().machine)
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    """Give `connect` the other end of each socket that the tool asks for; where it does not want it, there is none.
 
-    def answer() -> None:
-        ready = poll.poll(0)
-        if ready and ready[0][1] & select.POLLIN:
-            # The tool may be gone, or have been interrupted, since it asked.
-            with suppress(FileNotFoundError):
-                _answer(descriptor, calls, connect)
-        elif ready:
-            loop.remove_reader(descriptor)
-
-    loop.add_reader(descriptor, answer)
+    It is called in a thread of its own: an answer takes as long as the tool makes it take, for the kernel waits there
+    until the thread that asked has run, and nothing else may wait for that.
+    """
+    end, ended = os.pipe()
+    threading.Thread(target=_answer_until, args=(descriptor, end, connect), daemon=True).start()
     try:
         yield
     finally:
-        loop.remove_reader(descriptor)
+        # The thread may be held by the tool until that is killed: it is not waited for, and closes what it uses.
+        os.close(ended)
+
+
+def _answer_until(descriptor: int, end: int, connect: Callable[[socket.socket], bool]) -> None:
+    """Answer until the other side of `end` is closed, or there is no tool any more."""
+    calls = judged_calls(os.uname().machine)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.register(end, select.POLLIN)
+    try:
+        while True:
+            ready = dict(poll.poll())
+            if end in ready or not ready[descriptor] & select.POLLIN:
+                return
+            # The tool may be gone, may have been interrupted, or may have no room for a descriptor.
+            with suppress(OSError):
+                _answer(descriptor, calls, connect)
+    finally:
         os.close(descriptor)
+        os.close(end)
 
 
 def _answer(descriptor: int, calls: dict[str, int], connect: Callable[[socket.socket], bool]) -> None:
@@ -69,7 +79,11 @@ def _answer(descriptor: int, calls: dict[str, int], connect: Callable[[socket.so
         # As far as the system allows: its usual buffers hold little of a piece, and each end waits for the other.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         theirs.setblocking(not kind & _NONBLOCKING)
-        _give(descriptor, identity, theirs, kind & _CLOSE_ON_EXECUTE)
+        try:
+            _give(descriptor, identity, theirs, kind & _CLOSE_ON_EXECUTE)
+        except OSError as error:
+            # Not left without an answer: the thread that asked would wait for ever.
+            fcntl.ioctl(descriptor, _SEND, _ANSWER.pack(identity, 0, -(error.errno or errno.EMFILE), 0))
 
 
 def _give(descriptor: int, identity: int, given: socket.socket, flags: int) -> None:

@@ -5,6 +5,7 @@ import re
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ _FIRST_PIECE_BYTES = 256 * 1024
 _LARGEST_PIECE_BYTES = 4 * 1024 * 1024
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
-# More than any tool keeps open at a time.
-_MOST_CONNECTIONS = 64
+# More than any tool keeps open at a time. Each may hold two of the largest pieces of the worker's memory.
+_MOST_CONNECTIONS = 8
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _GONE = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404"})
 
@@ -181,13 +182,20 @@ async def _answer_calls(descriptor: int, runner: web.AppRunner) -> None:
     if server is None:
         raise AssertionError("the runner was set up")
     async with asyncio.TaskGroup() as accepted:
+        # What the thread that answers hands over to the loop.
+        waiting: deque[socket.socket] = deque()
+
+        def accept() -> None:
+            ours = waiting.popleft()
+            ours.settimeout(0)
+            accepted.create_task(loop.connect_accepted_socket(server, ours))
 
         def connect(ours: socket.socket) -> bool:
-            wanted = len(server.connections) < _MOST_CONNECTIONS
-            if wanted:
-                ours.settimeout(0)
-                accepted.create_task(loop.connect_accepted_socket(server, ours))
-            return wanted
+            if len(waiting) + len(server.connections) >= _MOST_CONNECTIONS:
+                return False
+            waiting.append(ours)
+            loop.call_soon_threadsafe(accept)
+            return True
 
         with answered_calls(descriptor, connect):
             await loop.create_future()
