@@ -18,6 +18,8 @@ MOST_TRACKS = 16
 UNKNOWN_LANGUAGE = "und"
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _LABEL_CHARACTERS = 80
+# With the number that tells it from its namesakes.
+LONGEST_LABEL = _LABEL_CHARACTERS + 3
 _FORCED = 1 << 6  # libavformat's AV_DISPOSITION_FORCED; the worker's own process does without PyAV
 _UNFIT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 # Containers name languages by ISO 639-2, players by its two letters where there are any (BCP 47).
@@ -76,8 +78,13 @@ def clean_language(text: str) -> str:
 
 def clean_label(text: str, language: str, taken: Collection[str], *, otherwise: str = "Captions") -> str:
     """The title, fit for a playlist's quoted string; the language where there is none, `otherwise` without either."""
-    fit = "".join(character for character in text if unicodedata.category(character) not in _UNFIT)
-    label = fit.replace('"', "'").strip()[:_LABEL_CHARACTERS].strip()
+    label = fit_for_quotes(text).strip()[:_LABEL_CHARACTERS].strip()
     label = label or (language if language != UNKNOWN_LANGUAGE else otherwise)
     numbered = (f"{label} {number}" for number in range(2, MOST_TRACKS + 2))
     return label if label not in taken else next(each for each in numbered if each not in taken)
+
+
+def fit_for_quotes(text: str) -> str:
+    """Return the text without what ends a playlist's quoted string or its line."""
+    fit = "".join(character for character in text if unicodedata.category(character) not in _UNFIT)
+    return fit.replace('"', "'")

@@ -47,7 +47,7 @@ async def make_captions(
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
     arguments = caption_arguments(plan, source, bounded.cpu_seconds)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, relay=relay)
-    _require_end(ending)
+    _require_end(ending, folder, limits)
     if ending.exceeded or ending.code == _STOPPED_BY_SIGNAL:
         log.warning("captions left out", count=len(probe.captions), reason=ending.exceeded or "CPU time")
         return []
@@ -91,8 +91,8 @@ def _output(number: int, index: int) -> list[str]:
     ]
 
 
-def _require_end(ending: Ending) -> None:
-    require_disk(ending.code, ending.stderr, "captions")
+def _require_end(ending: Ending, folder: Path, limits: Limits) -> None:
+    require_disk(ending.code, ending.stderr, "captions", folder, limits.scratch_bytes)
     if ending.killed or ending.code == CANNOT_RUN:
         raise ToolError(f"captions: ffmpeg ended with {ending.code}: {ending.stderr}")
 

@@ -12,9 +12,9 @@ _CLOCK_SECONDS = 0.0011
 _MAX_DENOMINATOR = 1001
 # Frames that repeat the one before cost an encoder little, but not nothing: ten minutes at 30 a second are free, then
 # there are eight for each of the source's. Screens that stand still for most of an hour keep their 30 a second.
-_FREE_FRAMES = 18_000
-_FRAMES_PER_PACKET = 8
-_LOWEST_RATE = Fraction(2)
+FREE_FRAMES = 18_000
+FRAMES_PER_PACKET = 8
+LOWEST_RATE = Fraction(2)
 _COMMON = (
     Fraction(24000, 1001),
     Fraction(24),
@@ -48,8 +48,8 @@ def choose_rate(declared: Fraction | None, video: Extent, seconds: float) -> Fra
 
 def _affordable(rate: Fraction, packets: int, seconds: float) -> Fraction:
     """Halved as a whole while the output would have far more frames than the source."""
-    most = max(_FREE_FRAMES, _FRAMES_PER_PACKET * packets)
-    while rate * Fraction(seconds) > most and rate >= 2 * _LOWEST_RATE:
+    most = max(FREE_FRAMES, FRAMES_PER_PACKET * packets)
+    while rate * Fraction(seconds) > most and rate >= 2 * LOWEST_RATE:
         rate /= 2
     return rate
 

@@ -20,6 +20,8 @@ _LONGEST_ERROR = 3
 # How far apart two tracks of one recording begin and end.
 _SKEW_SECONDS = 5.0
 _SAMPLE = 2000
+# So many corrections ffmpeg can look through at each packet without losing time over it.
+MOST_JUMPS = 500
 
 
 class Corrections(Struct, frozen=True):

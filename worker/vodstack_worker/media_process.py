@@ -21,6 +21,7 @@ from vodstack_worker.scratch import used_bytes
 _OPEN_FILES = 256
 _LINE_BYTES = 64 * 1024
 _STDERR_LINES = 20
+_LINES_AT_ONCE = 256
 _STDOUT_BYTES = 1024 * 1024
 _LONGEST_PAUSE_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.1
@@ -219,7 +220,12 @@ async def _run(command: list[str], folder: Path, limits: Limits, output: _Output
 
 async def _each_line(stream: asyncio.StreamReader, keep: Callable[[bytes], None]) -> None:
     """Read to the end whatever comes; of a line beyond the limit only pieces are kept."""
+    number = 0
     while not stream.at_eof():
+        number += 1
+        if number % _LINES_AT_ONCE == 0:
+            # What is buffered is read without waiting: a flood of lines would leave the worker's other tasks no turn.
+            await asyncio.sleep(0)
         try:
             line = await stream.readuntil(b"\n")
         except asyncio.IncompleteReadError as rest:

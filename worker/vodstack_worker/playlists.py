@@ -9,7 +9,7 @@ from fractions import Fraction
 from vodstack_contracts.videos import AudioRole
 from vodstack_worker.arguments import INIT, PLAYLIST
 from vodstack_worker.audio_tracks import AudioChoice
-from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile
+from vodstack_worker.caption_tracks import UNKNOWN_LANGUAGE, CaptionFile, fit_for_quotes
 from vodstack_worker.errors import RetryError
 from vodstack_worker.ladder import Rung
 from vodstack_worker.tool_files import INIT_BYTES, MEDIA_BYTES, TEXT_BYTES, JobFiles
@@ -175,10 +175,10 @@ def _audio_lines(audios: Sequence[AudioRendition]) -> list[str]:
         kind = (choice.language, choice.role)
         automatic = not lines or (choice.role is not AudioRole.COMMENTARY and kind not in chosen_from)
         chosen_from.add(kind)
-        language = f'LANGUAGE="{choice.language}",' if choice.language != UNKNOWN_LANGUAGE else ""
+        language = f'LANGUAGE="{fit_for_quotes(choice.language)}",' if choice.language != UNKNOWN_LANGUAGE else ""
         describes = f'CHARACTERISTICS="{_DESCRIBES_VIDEO}",' if choice.role is AudioRole.DESCRIPTION else ""
         lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{_AUDIO_GROUP}",NAME="{choice.label}",{language}'
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{_AUDIO_GROUP}",NAME="{fit_for_quotes(choice.label)}",{language}'
             f"DEFAULT={'NO' if lines else 'YES'},AUTOSELECT={'YES' if automatic else 'NO'},{describes}"
             f'CHANNELS="2",URI="{audio.name}/index.m3u8"'
         )
@@ -187,9 +187,9 @@ def _audio_lines(audios: Sequence[AudioRendition]) -> list[str]:
 
 def _caption_line(caption: CaptionFile) -> str:
     track = caption.track
-    language = f'LANGUAGE="{track.language}",' if track.language != UNKNOWN_LANGUAGE else ""
+    language = f'LANGUAGE="{fit_for_quotes(track.language)}",' if track.language != UNKNOWN_LANGUAGE else ""
     return (
-        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{_CAPTIONS_GROUP}",NAME="{track.label}",{language}'
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{_CAPTIONS_GROUP}",NAME="{fit_for_quotes(track.label)}",{language}'
         f"DEFAULT=NO,AUTOSELECT=YES,FORCED={'YES' if track.forced else 'NO'},"
         f'URI="{_CAPTIONS_GROUP}/{caption.name}.m3u8"'
     )

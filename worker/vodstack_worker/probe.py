@@ -5,7 +5,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 from msgspec import structs
 
 from vodstack_contracts.videos import FailureCode, WarningCode
@@ -15,15 +14,13 @@ from vodstack_worker.dolby_vision import require_common_colours
 from vodstack_worker.encryption import require_clear
 from vodstack_worker.errors import GiveUpError, RetryError, ToolError
 from vodstack_worker.media_process import FileServer, Limits, run_module
-from vodstack_worker.probed import MAX_FRAMES, SOURCE, Probe, Refusal
+from vodstack_worker.probe_check import read_answer
+from vodstack_worker.probed import MAX_FRAMES, SOURCE, Probe
 from vodstack_worker.truncation import find_cut, is_whole, warn_of_cut
 
 _CPU_SECONDS = 120
 _CPU_SECONDS_PER_GIB = 60
 _GIB = 1024**3
-
-
-_decoder = msgspec.json.Decoder(Probe | Refusal)
 
 
 async def probe(
@@ -37,7 +34,8 @@ async def probe(
 ) -> Probe:
     """Probe `folder`'s source, or the `remote` one that `relay` serves.
 
-    Raises GiveUpError for what can never be played, RetryError for a killed probe, ToolError for one that broke off.
+    Raises GiveUpError for what can never be played, RetryError for a killed probe, ToolError for one that broke off or
+    lies.
     """
     file = remote or LocalBytes(folder / SOURCE)
     demuxer = await asyncio.to_thread(demuxer_of, file)
@@ -58,9 +56,7 @@ async def probe(
         raise RetryError(f"the probe was killed by signal {-ending.code}: {ending.stderr}")
     if ending.code != 0:
         raise ToolError(f"the probe failed with {ending.code}: {ending.stderr}")
-    found = _decoder.decode(ending.stdout)
-    if isinstance(found, Refusal):
-        raise GiveUpError(found.failure.code, found.failure.message)
+    found = read_answer(ending.stdout, demuxer, max_duration=max_duration, max_frames=max_frames)
     others = [warning for warning in found.warnings if warning.code is not WarningCode.SOURCE_TRUNCATED]
     if cut:
         # The end that the bytes tell of is the one that the timestamps miss.

@@ -18,16 +18,14 @@ from vodstack_worker.errors import GiveUpError
 from vodstack_worker.extent import Extent
 from vodstack_worker.frame_samples import DAMAGED, FrameSamples
 from vodstack_worker.grid import Grid, make_grid
-from vodstack_worker.jumps import Corrections
+from vodstack_worker.jumps import MOST_JUMPS, Corrections
 from vodstack_worker.late_imports import import_all
 from vodstack_worker.memory import fitting_threads
+from vodstack_worker.probe_check import require_duration
 from vodstack_worker.probe_source import Source, has_late_tracks, open_source, require_readable
 from vodstack_worker.probed import LATE_TRACK_BYTES, AudioTrack, Probe, Refusal
 from vodstack_worker.timeline import JOINED, Timeline, Track, measure, scan
 from vodstack_worker.truncation import warn_of_missing
-
-# So many corrections ffmpeg can look through at each packet without losing time over it.
-_MOST_JUMPS = 500
 
 
 def main() -> None:
@@ -77,7 +75,7 @@ def _assemble(
     grid = make_grid(video, default, tracks.declared_rate)
     duration = max(video.end, video.last, default.end if default else video.end) - grid.origin
     duration = min(duration, float(grid.seconds)) if default else duration
-    _require_duration(duration, max_duration)
+    require_duration(duration, max_duration)
     width, height = samples.size
     codecs = {sound.index: sound.codec for sound, _ in tracks.audios}
     facts = SourceFacts(
@@ -144,7 +142,7 @@ def _audio_tracks(
             continue
         if not audios:
             _require_mendable(found)
-        elif len(found.pieces) > _MOST_JUMPS:
+        elif len(found.pieces) > MOST_JUMPS:
             continue
         seconds = extent.end - extent.start
         audio = AudioTrack(index=sound.index, seconds=seconds, corrections=found, choice=choice)
@@ -168,19 +166,10 @@ def _obstacle(source: Source, timeline: Timeline, *, corrected: bool) -> str:
 
 
 def _require_mendable(corrections: Corrections) -> None:
-    if len(corrections.pieces) > _MOST_JUMPS:
+    if len(corrections.pieces) > MOST_JUMPS:
         raise GiveUpError(
             FailureCode.CORRUPT,
-            f"The video's timestamps jump more than {_MOST_JUMPS} times. Export the video again and upload that.",
-        )
-
-
-def _require_duration(duration: float, max_duration: int) -> None:
-    if duration > max_duration:
-        raise GiveUpError(
-            FailureCode.TOO_LONG,
-            f"The video lasts {duration:.0f} seconds, more than the {max_duration} that are accepted. "
-            "Cut it into parts.",
+            f"The video's timestamps jump more than {MOST_JUMPS} times. Export the video again and upload that.",
         )
 
 

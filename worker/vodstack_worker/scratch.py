@@ -21,6 +21,9 @@ _READABLE, _PRIVATE = 0o755, 0o700
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 # Of a file without content: there is room for so and so many, as well as for so many bytes.
 _ENTRY_BYTES = 4096
+# Less is left of a disk on which a tool has just met the end.
+_FULL_BYTES = 64 * 1024**2
+_FULL_FILES = 16
 
 
 def used_bytes(folder: Path, enough: int = sys.maxsize) -> int:
@@ -39,13 +42,20 @@ def used_bytes(folder: Path, enough: int = sys.maxsize) -> int:
     return total
 
 
-def require_disk(code: int, stderr: str, step: str) -> None:
-    """Raise RetryError, not counted, where a tool failed for want of disk.
+def require_disk(code: int, stderr: str, step: str, folder: Path, most_bytes: int) -> None:
+    """Raise RetryError, not counted, where a tool failed for want of disk, and its job has not used up its share.
 
-    A video that is too large for its scratch was stopped before that: the disk is smaller than the config says.
+    A video that is too large for its scratch was stopped before that: the disk is smaller than the config says. What
+    a tool says is not believed alone: a taken-over one could fail for ever without being counted.
     """
-    if code and "No space left" in stderr:
+    if code and "No space left" in stderr and _is_full(folder) and used_bytes(folder, most_bytes) <= most_bytes:
         raise RetryError(f"{step}: the disk is full: {stderr}", counted=False)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for more bytes or more files. Some file systems do not count files."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < _FULL_BYTES or (disk.f_files > 0 and disk.f_favail < _FULL_FILES)
 
 
 def make_folder(job: Path, path: str, uid: int) -> None:

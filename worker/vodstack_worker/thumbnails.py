@@ -57,7 +57,7 @@ async def make_thumbnails(
     bounded = replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
     arguments = _arguments(plan, sheets, playlist, home)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, bounded, relay=relay)
-    require_success(ending, "thumbnails")
+    require_success(ending, "thumbnails", folder, limits)
     files = JobFiles(folder)
     written = [name for name in files.names(_HOME) if name.endswith(".jpg")]
     if len(written) != sheets.files:

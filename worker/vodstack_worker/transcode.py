@@ -60,7 +60,7 @@ async def encode(
     log = EncodeLog()
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     ending = await run_tool(ffmpeg, arguments, folder, bounded, on_line, relay=relay, on_log=log.read)
-    require_success(ending, "encode")
+    require_success(ending, "encode", folder, limits)
     for name in plan.audio_names if share.audio else ():
         await asyncio.to_thread(join_tail, JobFiles(folder), f"hls/{name}", share.names)
     return log
@@ -79,7 +79,7 @@ async def make_mp4(folder: Path, plan: Plan, limits: Limits) -> None:
     names = [plan.rungs[0].name, *plan.audio_names[:1]]
     arguments = mp4_arguments([f"{OUTPUT}/hls/{name}/{PLAYLIST}" for name in names])
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits))
-    require_success(ending, "mp4")
+    require_success(ending, "mp4", folder, limits)
 
 
 async def make_poster(folder: Path, plan: Plan, limits: Limits, video: str, *, relay: FileServer | None = None) -> None:
@@ -87,7 +87,7 @@ async def make_poster(folder: Path, plan: Plan, limits: Limits, video: str, *, r
     make_folder(folder, OUTPUT, limits.uid)
     arguments = poster_arguments(plan, video)
     ending = await run_tool(imageio_ffmpeg.get_ffmpeg_exe(), arguments, folder, _bounded(plan, limits), relay=relay)
-    require_success(ending, "poster")
+    require_success(ending, "poster", folder, limits)
 
 
 def _bounded(plan: Plan, limits: Limits) -> Limits:
@@ -95,7 +95,7 @@ def _bounded(plan: Plan, limits: Limits) -> Limits:
     return replace(limits, wall_seconds=wall, cpu_seconds=int(wall))
 
 
-def require_success(ending: Ending, step: str) -> None:
+def require_success(ending: Ending, step: str, folder: Path, limits: Limits) -> None:
     """Raises GiveUpError or RetryError, by how a step ended."""
     exceeded = "CPU time" if ending.code == _STOPPED_BY_SIGNAL else ending.exceeded
     if exceeded == "memory":
@@ -114,7 +114,7 @@ def require_success(ending: Ending, step: str) -> None:
         raise CrashError(f"{step}: ffmpeg crashed by signal {-ending.code}: {ending.stderr}")
     if ending.killed:
         raise RetryError(f"{step}: ffmpeg was killed by signal {-ending.code}: {ending.stderr}")
-    require_disk(ending.code, ending.stderr, step)
+    require_disk(ending.code, ending.stderr, step, folder, limits.scratch_bytes)
     if "Cannot allocate memory" in ending.stderr:
         raise RetryError(f"{step}: {ending.stderr}")
     if ending.code != 0 and step == "encode":
