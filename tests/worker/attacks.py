@@ -409,6 +409,43 @@ def gain_privileges():
 
 
 @attack
+def take_disk_beyond_the_end_of_a_file():
+    descriptor = os.open("out/short", os.O_CREAT | os.O_WRONLY)
+    system_call(285, 47, descriptor, 1, 0, mmap.PAGESIZE)
+
+
+@attack
+def share_memory_without_a_file():
+    mmap.mmap(-1, mmap.PAGESIZE).close()
+
+
+@attack
+def share_memory_of_zeros():
+    descriptor = os.open("/dev/zero", os.O_RDONLY)
+    mmap.mmap(descriptor, mmap.PAGESIZE, prot=mmap.PROT_READ).close()
+
+
+@attack
+def watch_files():
+    system_call(294, 26, 0)
+
+
+@attack
+def have_changes_signalled():
+    fcntl.fcntl(os.open(".", os.O_RDONLY), fcntl.F_NOTIFY, fcntl.DN_CREATE)
+
+
+@attack
+def ask_about_queues():
+    system_call(71, 187, 0, 3, ctypes.create_string_buffer(256))
+
+
+@attack
+def ask_about_semaphores():
+    system_call(66, 191, 0, 0, 3, ctypes.create_string_buffer(256))
+
+
+@attack
 def begin_many_threads():
     threading.stack_size(32 * 1024)
     stop = threading.Event()

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,10 @@ from tests.worker.hostile_bytes import BYTES, Canary, box, listening_canary, man
 
 from vodstack_contracts.videos import FailureCode
 from vodstack_worker.errors import GiveUpError
+from vodstack_worker.machine import usage_of
 from vodstack_worker.media_process import Limits, run_tool
 from vodstack_worker.probe import probe
-from vodstack_worker.scratch import Scratch
+from vodstack_worker.scratch import Scratch, used_bytes
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
@@ -137,6 +140,54 @@ def test_a_tool_that_writes_too_much_is_killed(ffmpeg: str, scratch: Scratch, li
     )
     assert ending.code != 0
     assert ending.exceeded in {"scratch space", "file size", None}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes blocks beyond a file's end")
+def test_disk_that_is_taken_beyond_the_end_of_a_file_counts(tmp_path: Path):
+    (tmp_path / "short").touch()
+    subprocess.run(["/usr/bin/fallocate", "-n", "-l", "10000000", tmp_path / "short"], check=True)
+    assert (tmp_path / "short").stat().st_size == 0
+    assert used_bytes(tmp_path) >= 10_000_000
+
+
+def test_more_files_than_a_job_may_have_are_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vodstack_worker.scratch._MOST_ENTRIES", 10)
+    for number in range(11):
+        assert used_bytes(tmp_path, 10_000_000) <= 10_000_000
+        (tmp_path / str(number)).touch()
+    assert used_bytes(tmp_path, 10_000_000) > 10_000_000
+
+
+def test_the_end_of_a_job_does_not_wait_for_many_files(scratch: Scratch, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vodstack_worker.scratch._REMOVAL_SECONDS", 0)
+    with scratch.job() as folder:
+        for number in range(20_000):
+            (folder / "out" / str(number)).touch()
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.1
+    while folder.exists():
+        assert time.monotonic() - began < 20
+        time.sleep(0.05)
+
+
+NAMED_AS_ONE_THREAD = """
+import ctypes, threading, time
+ctypes.CDLL(None).prctl(15, b"Threads:\\t1", 0, 0, 0)
+for _ in range(5):
+    threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+print(flush=True)
+time.sleep(30)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process name itself")
+def test_a_tools_name_does_not_hide_its_threads():
+    with subprocess.Popen([sys.executable, "-c", NAMED_AS_ONE_THREAD], stdout=subprocess.PIPE) as tool:
+        assert tool.stdout is not None
+        tool.stdout.readline()
+        threads = usage_of(tool.pid).threads
+        tool.kill()
+    assert threads == 6
 
 
 def test_a_tool_that_burns_too_much_cpu_is_killed(scratch: Scratch, limits: Limits):

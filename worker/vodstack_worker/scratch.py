@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,19 +25,33 @@ _ENTRY_BYTES = 4096
 # Less is left of a disk on which a tool has just met the end.
 _FULL_BYTES = 64 * 1024**2
 _FULL_FILES = 16
+# Of `st_blocks`, on every file system.
+_BLOCK_BYTES = 512
+# Below a job's folder: more take long to count and to remove.
+_MOST_ENTRIES = 100_000
+# How long the end of a job waits for its folder to go: the event loop stands still meanwhile.
+_REMOVAL_SECONDS = 0.1
 
 
 def used_bytes(folder: Path, enough: int = sys.maxsize) -> int:
-    """What the files below `folder` take, as far as they hold still; once more than `enough` is found, so much."""
-    total = 0
+    """What the files below `folder` take, as far as they hold still; once more than `enough` is found, so much.
+
+    More than `_MOST_ENTRIES` count as more than `enough`.
+    """
+    total = count = 0
     folders = [str(folder)]
     while folders and total <= enough:
         with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 with suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_size + _ENTRY_BYTES
+                    count += 1
+                    found = entry.stat(follow_symlinks=False)
+                    # Blocks may be taken beyond a file's end.
+                    total += max(found.st_size, found.st_blocks * _BLOCK_BYTES) + _ENTRY_BYTES
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
+                if count > _MOST_ENTRIES:
+                    return max(total, enough + 1)
                 if total > enough:
                     break
     return total
@@ -86,19 +101,23 @@ class Scratch:
         self._uid = uid
         self.swept = _sweep(root)
         self._folder, self._lock = _claim(root)
+        self._removals = ThreadPoolExecutor(1, "scratch")
         free = shutil.disk_usage(root).free
         self.job_bytes = job_bytes or int(free * (1 - _RESERVE) / jobs)
 
     @contextmanager
     def job(self) -> Generator[Path]:
-        """A folder for one job, gone when the job is over. Its media tools write in one folder of it alone."""
+        """A folder for one job, removed when the job is over. Its media tools write in one folder of it alone.
+
+        It is removed in a thread, for which the job's end waits briefly: many files would hold up the event loop.
+        """
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         try:
             folder.chmod(_READABLE)
             self._make_folders(folder)
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            wait([self._removals.submit(shutil.rmtree, folder, ignore_errors=True)], _REMOVAL_SECONDS)
 
     def clear(self, job: Path) -> None:
         """Take away all that was made of the original."""
@@ -111,6 +130,7 @@ class Scratch:
         (job / OWN).mkdir(_PRIVATE)
 
     def close(self) -> None:
+        self._removals.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 

@@ -20,12 +20,14 @@ _AUDIT_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _OPEN_WITHOUT_NAME = 0o20000000
-# Commands by which a file's events become signals for another process.
-_SET_OWNER = (8, 10, 15)
+# Commands by which a file's events become signals, for another process or for changes in a folder.
+_SIGNALLING = (8, 10, 15, 1026)
 _SET_OWNER_BY_IOCTL = (0x8901, 0x8902)
 # Settings that would hide this process from the worker, or let it outlive the worker: death signal, whether it can be
 # looked at, subreaper, its memory's layout, who may trace it.
 _HIDING = (1, 4, 35, 36, 0x59616D61)
+# Memory that stays when it is no longer resident, so that the worker's count would miss it.
+_MAP_SHARED_ANONYMOUS = 0x01 | 0x20
 _FAST_OPEN = 0x20000000
 _INTERNET, _STREAM, _TCP = 2, 1, 6
 _SOCKET_TYPE = 0xF
@@ -94,10 +96,13 @@ def refusing_filter(machine: str, process: int, *, connects: bool) -> bytes:
     # The C library does without these where they are unknown; their arguments lie where no filter sees them.
     made.fail([calls["clone3"], calls["openat2"]], errno.ENOSYS)
     made.fail(refused_calls(machine), errno.EPERM)
+    # It takes disk beyond a file's end. Programs write instead where a file system does not know it.
+    made.fail([calls["fallocate"]], errno.EOPNOTSUPP)
+    made.judge(calls["mmap"], [*_if_all_bits(3, _MAP_SHARED_ANONYMOUS), _allow()])
     made.judge(calls["clone"], [*_unless_any_bit(0, _CLONE_THREAD), *_if_any_bit(0, _CLONE_NEW_NAMESPACES), _allow()])
     made.judge(calls.get("open"), [*_if_any_bit(1, _OPEN_WITHOUT_NAME), _allow()])
     made.judge(calls["openat"], [*_if_any_bit(2, _OPEN_WITHOUT_NAME), _allow()])
-    made.judge(calls["fcntl"], [*_if_among(1, _SET_OWNER), _allow()])
+    made.judge(calls["fcntl"], [*_if_among(1, _SIGNALLING), _allow()])
     made.judge(calls["ioctl"], [*_if_among(1, _SET_OWNER_BY_IOCTL), _allow()])
     made.judge(calls["prctl"], [*_if_among(0, _HIDING), _allow()])
     made.judge(calls["prlimit64"], [*_unless_among(0, (0, process)), _allow()])
@@ -139,6 +144,10 @@ def _load(argument: int) -> list[Step]:
 
 def _if_any_bit(argument: int, bits: int) -> list[Step]:
     return [*_load(argument), (_ANY_BIT, 0, 1, bits), _fail()]
+
+
+def _if_all_bits(argument: int, bits: int) -> list[Step]:
+    return [*_load(argument), (_AND, 0, 0, bits), (_EQUALS, 0, 1, bits), _fail()]
 
 
 def _unless_any_bit(argument: int, bits: int) -> list[Step]:

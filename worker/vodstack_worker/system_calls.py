@@ -29,7 +29,10 @@ reboot 169 142, syslog 103 116, acct 163 89, settimeofday 164 170, clock_settime
 adjtimex 159 171, sethostname 170 161, setdomainname 171 162, iopl 172 -, ioperm 173 -, vhangup 153 58,
 # Memory that nothing counts, or that outlives its process.
 memfd_create 319 279, memfd_secret 447 447, shmget 29 194, shmat 30 196, shmctl 31 195, semget 64 190,
-msgget 68 186, mq_open 240 180, mq_unlink 241 181,
+semop 65 193, semctl 66 191, semtimedop 220 192, msgget 68 186, msgsnd 69 189, msgrcv 70 188, msgctl 71 187,
+mq_open 240 180, mq_unlink 241 181,
+# What others do with files: Landlock does not restrict watching them.
+inotify_init 253 -, inotify_init1 294 26, inotify_add_watch 254 27,
 # Names of files: tools write regular files under names of ours, and neither remove nor move any. What has no name
 # would not be seen by the watch over scratch.
 link 86 -, linkat 265 37, symlink 88 -, symlinkat 266 36, mknod 133 -, mknodat 259 33, unlink 87 -,
@@ -48,7 +51,8 @@ recvmsg 47 212, recvmmsg 299 243
 _JUDGED = """
 clone 56 220, clone3 435 435, openat2 437 437, open 2 -, openat 257 56, fcntl 72 25, ioctl 16 29, kill 62 129,
 tgkill 234 131, rt_sigqueueinfo 129 138, rt_tgsigqueueinfo 297 240, prctl 157 167, prlimit64 302 261,
-setpriority 141 140, socket 41 198, connect 42 203, sendto 44 206, setsockopt 54 208, seccomp 317 277
+setpriority 141 140, fallocate 285 47, mmap 9 222, socket 41 198, connect 42 203, sendto 44 206, setsockopt 54 208,
+seccomp 317 277
 """
 _MACHINES = ("x86_64", "aarch64")
 
