@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from vodstack_contracts.fair_use import MINUTES, day_of, encoded_key, end_of_day
 from vodstack_contracts.items import from_attribute, to_attribute
 from vodstack_contracts.videos import Charge, VideoRecord
+from vodstack_worker.conditions import refused
 from vodstack_worker.errors import NotYetError
 from vodstack_worker.fair_share import Turn
 from vodstack_worker.plans import Plan
@@ -79,10 +80,7 @@ class EncodingQuota:
         try:
             await self._update(owner, charge.day, update)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-                raise
-            response: Any = error.response
-            if video_id not in response.get("Item", {}):
+            if video_id not in refused(error):
                 raise self._used_up(now) from error
         return charge
 

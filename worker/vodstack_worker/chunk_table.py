@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from vodstack_contracts.items import from_attribute, to_attribute
 from vodstack_contracts.videos import Lease
+from vodstack_worker.conditions import refused
 from vodstack_worker.errors import JobRefusedError, LeaseLostError, RetryError
 from vodstack_worker.plans import ChunkPlan
 from vodstack_worker.segments import ChunkResult
@@ -63,7 +64,7 @@ class ChunkTable:
                     ConditionExpression="attribute_not_exists(pk)",
                 )
             except ClientError as error:
-                _refused(error)
+                refused(error)
                 raise RetryError(f"the id {plan.plan_id} is taken by another plan", counted=False) from error
 
     async def read_standing(self, plan_id: str) -> Standing | None:
@@ -89,7 +90,7 @@ class ChunkTable:
         try:
             item = await self._update(plan_id, f"job#{number}", update)
         except ClientError as error:
-            item = _refused(error)
+            item = refused(error)
             held = msgspec.convert(from_attribute(item["lease"]), Lease)
             # A write whose answer was lost is sent again, and finds itself.
             if held.token != lease.token:
@@ -109,7 +110,7 @@ class ChunkTable:
         try:
             await self._update(plan_id, f"job#{number}", update)
         except ClientError as error:
-            _refused(error)
+            refused(error)
             raise LeaseLostError(f"somebody else has job {number}", known=True) from error
 
     async def complete(self, plan: ChunkPlan, number: int, result: ChunkResult) -> Standing | None:
@@ -126,7 +127,7 @@ class ChunkTable:
         try:
             return _standing(plan, await self._update(plan.plan_id, "done", update))
         except ClientError as error:
-            _refused(error)
+            refused(error)
             return None
 
     async def reopen(self, plan_id: str, *, undone: list[int], free: list[int]) -> None:
@@ -140,7 +141,7 @@ class ChunkTable:
             try:
                 await self._update(plan_id, "done", update)
             except ClientError as error:
-                _refused(error)
+                refused(error)
         for number in free:
             await self._dynamodb.delete_item(TableName=self._table, Key=_key(plan_id, f"job#{number}"))
 
@@ -165,13 +166,6 @@ def _standing(plan: ChunkPlan, done: dict[str, Any]) -> Standing:
     return Standing(
         plan, {number: _result_decoder.decode(from_attribute(result)) for number, result in found.items() if result}
     )
-
-
-def _refused(error: ClientError) -> dict[str, Any]:
-    """What the table holds instead, where an error is a false condition."""
-    if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-        raise error
-    return error.response.get("Item", {})
 
 
 def _key(plan_id: str, sort: str) -> dict[str, Any]:

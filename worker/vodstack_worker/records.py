@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from vodstack_contracts import moves
 from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.videos import EncodePlan, Lease, Status, VideoRecord
+from vodstack_worker.conditions import refused
 from vodstack_worker.errors import ConditionFalseError
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ class Records:
         try:
             answer = await self._dynamodb.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-                raise
-            item = cast("dict[str, Any] | None", error.response.get("Item"))
+            item = refused(error)
             raise ConditionFalseError(from_item(item, VideoRecord) if item else None) from error
         return from_item(answer.get("Attributes", {}), VideoRecord)

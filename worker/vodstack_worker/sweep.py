@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from botocore.exceptions import ClientError
@@ -14,6 +14,7 @@ from vodstack_contracts.items import from_item, to_attribute
 from vodstack_contracts.jobs import encode_arrival
 from vodstack_contracts.objects import original_key
 from vodstack_contracts.videos import Status, VideoRecord, timestamp
+from vodstack_worker.conditions import holds
 from vodstack_worker.fair_share import FairShare
 from vodstack_worker.lease import AWS_ERRORS
 from vodstack_worker.metrics import Metrics
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
 
-T = TypeVar("T")
 _TURNS_PER_PERIOD = 4
 # Workers that live for less than a turn, as scaling and spot nodes have it, must sweep as well.
 _FIRST_LOOK = 1 / 90
@@ -79,7 +79,7 @@ class Sweep:
         """Whether nobody has swept for as long as one pause."""
         now = int(time.time())
         turn = {**_TURN, "expires_at": to_attribute(now + int(pause))}
-        return await _held(
+        return await holds(
             self._dynamodb.put_item(
                 TableName=self._settings.work_table,
                 Item=turn,
@@ -109,7 +109,7 @@ class Sweep:
         # One that only waits for its first worker has not failed to come forward.
         changes = {"resent": resent + 1} if status is Status.PROCESSING else {}
         note = moves.amend(video_id, {status}, changes=changes)
-        await _held(self._dynamodb.update_item(TableName=self._settings.table, **note))
+        await holds(self._dynamodb.update_item(TableName=self._settings.table, **note))
 
     async def _forgotten(self) -> AsyncIterator[VideoRecord]:
         now = time.time()
@@ -137,14 +137,3 @@ class Sweep:
                 return False
             raise
         return True
-
-
-async def _held(write: Coroutine[Any, Any, T]) -> bool:
-    """Whether the condition of a write was true."""
-    try:
-        await write
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from vodstack_contracts.items import from_attribute, to_attribute
+from vodstack_worker.conditions import holds
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -132,7 +132,7 @@ class Turns:
         if running.version is None:
             item = {"running": {job: entry}, "version": 1, "expires_at": _expiry()}
             attributes = {name: to_attribute(value) for name, value in item.items()}
-            return await self._holds(
+            return await holds(
                 self._dynamodb.put_item(
                     TableName=self._table,
                     Item={**_key(owner), **attributes},
@@ -155,17 +155,7 @@ class Turns:
         )
 
     async def _update(self, owner: str, **update: Any) -> bool:
-        return await self._holds(self._dynamodb.update_item(TableName=self._table, Key=_key(owner), **update))
-
-    async def _holds(self, write: Any) -> bool:
-        """Whether the condition of a write was true."""
-        try:
-            await write
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return await holds(self._dynamodb.update_item(TableName=self._table, Key=_key(owner), **update))
 
 
 def _key(owner: str) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from vodstack_contracts.fair_use import WAITING
 from vodstack_contracts.items import from_item, to_attribute, to_item
 from vodstack_contracts.videos import VideoRecord
+from vodstack_worker.conditions import holds
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -100,16 +100,14 @@ class WaitingList:
 
     async def remove(self, waiting: Waiting) -> None:
         """Remove what was read, and not what may have been written down in its place since."""
-        try:
-            await self._dynamodb.delete_item(
+        await holds(
+            self._dynamodb.delete_item(
                 TableName=self._table,
                 Key={"pk": to_attribute(waiting.pk), "sk": to_attribute(waiting.sk)},
                 ConditionExpression="mark = :mark",
                 ExpressionAttributeValues={":mark": to_attribute(waiting.mark)},
             )
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-                raise
+        )
 
     async def first(self, line: Line, owner: str) -> list[Waiting]:
         """Return an owner's first ones, in order."""
